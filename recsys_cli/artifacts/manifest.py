@@ -1,0 +1,232 @@
+"""Directory artifacts: data files named by their content, made current by one rename of the manifest.
+
+A reader opens `manifest.json` once and reads the files it names. Clock times and speeds live in
+`run.json`, outside every fingerprint, so that a rerun gives the same bytes.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recsys_cli import __version__
+from recsys_cli.artifacts.atomic import refuse_existing, sync, system_errors
+from recsys_cli.artifacts.lock import held_lock
+from recsys_cli.errors import ArtifactError
+
+SCHEMA_VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+RUN: Final = "run.json"
+SCRATCH_PREFIX: Final = ".partial-"
+
+Kind = Literal["dataset", "model"]
+
+
+class FileEntry(BaseModel):
+    """One data file: its name inside the artifact, SHA-256 in hexadecimal, and size in bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+class Manifest(BaseModel):
+    """What an artifact is, what made it, and which files belong to it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    schema_version: int
+    version: str  # of recsys
+    configuration: dict[str, Any]
+    inputs: dict[str, str]  # name of an input -> SHA-256, in hexadecimal
+    counts: dict[str, int]
+    details: dict[str, Any]  # what else a reader of this kind needs
+    files: dict[str, FileEntry]  # logical name ("items.parquet") -> the file that holds it
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An opened artifact; its files are those the manifest named when it was opened."""
+
+    path: Path
+    manifest: Manifest
+    fingerprint: str  # SHA-256 of the manifest's bytes
+
+    def file(self, name: str) -> Path:
+        """The path of the file with this logical name, after its SHA-256 was checked.
+
+        Raises ArtifactError when it is missing or damaged.
+        """
+        entry = self.manifest.files.get(name)
+        if entry is None:
+            raise ArtifactError(f"{self.path} has no {name}.", hint=_REMAKE)
+        path = self.path / entry.name
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing.", hint=_REMAKE)
+        if path.stat().st_size != entry.bytes or sha256_of_file(path) != entry.sha256:
+            raise ArtifactError(f"{path} is damaged: its SHA-256 is not the manifest's.", hint=_REMAKE)
+        return path
+
+
+_REMAKE: Final = "Make the artifact again, or restore it from a copy."
+
+
+def open_artifact(path: Path, kind: Kind) -> Artifact:
+    """Read the manifest of the artifact in directory `path`.
+
+    Raises ArtifactError when there is none, or it is of another kind or from a newer version.
+    """
+    made_by = {"dataset": "recsys preprocess", "model": "recsys train"}[kind]
+    hint = f"Give the directory that `{made_by}` made."
+    try:
+        raw = (path / MANIFEST).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtifactError(f"{path} is not a {kind}: it has no {MANIFEST}.", hint=hint) from error
+    manifest = _parse_manifest(path, raw)
+    if manifest.kind != kind:
+        raise ArtifactError(f"{path} is a {manifest.kind}, not a {kind}.", hint=hint)
+    return Artifact(path=path, manifest=manifest, fingerprint=hashlib.sha256(raw).hexdigest())
+
+
+def _parse_manifest(path: Path, raw: bytes) -> Manifest:
+    try:
+        document = json.loads(raw)
+        newest = document["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path / MANIFEST} is damaged.", hint=_REMAKE) from error
+    if isinstance(newest, int) and newest > SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path} has schema version {newest}; this recsys reads up to {SCHEMA_VERSION}.",
+            hint="Upgrade recsys, or make the artifact again with this version.",
+        )
+    try:
+        manifest = Manifest.model_validate(document)
+    except ValidationError as error:
+        raise ArtifactError(f"{path / MANIFEST} is damaged.", hint=_REMAKE) from error
+    for entry in manifest.files.values():
+        if Path(entry.name).name != entry.name:
+            raise ArtifactError(f"{path / MANIFEST} names a file outside the artifact.", hint=_REMAKE)
+    return manifest
+
+
+@dataclass
+class ArtifactWriter:
+    """Collects the files of one new version of an artifact; nothing is current until `commit`."""
+
+    path: Path
+    kind: Kind
+    _scratch: dict[str, Path] = field(default_factory=dict[str, Path])
+
+    def file(self, name: str) -> Path:
+        """A scratch path for the file with this logical name."""
+        self._scratch[name] = self.path / f"{SCRATCH_PREFIX}{name}"
+        return self._scratch[name]
+
+    def commit(
+        self,
+        *,
+        configuration: dict[str, Any],
+        inputs: dict[str, str],
+        counts: dict[str, int],
+        details: dict[str, Any],
+        run: dict[str, Any],
+    ) -> Artifact:
+        """Name the files by their content and make them current with one rename of the manifest."""
+        previous = _current_files(self.path)
+        manifest = Manifest(
+            kind=self.kind,
+            schema_version=SCHEMA_VERSION,
+            version=__version__,
+            configuration=configuration,
+            inputs=inputs,
+            counts=counts,
+            details=details,
+            files={name: self._publish(name, path) for name, path in sorted(self._scratch.items())},
+        )
+        _write_json(self.path / RUN, run)
+        raw = _write_json(self.path / MANIFEST, manifest.model_dump(mode="json"))
+        _remove_older(self.path, keep=previous | {entry.name for entry in manifest.files.values()})
+        return Artifact(self.path, manifest, hashlib.sha256(raw).hexdigest())
+
+    def _publish(self, name: str, scratch: Path) -> FileEntry:
+        digest = sha256_of_file(scratch)
+        stem, dot, suffix = name.partition(".")
+        named = f"{stem}-{digest[:16]}{dot}{suffix}"
+        size = scratch.stat().st_size
+        sync(scratch)
+        os.replace(scratch, self.path / named)
+        return FileEntry(name=named, sha256=digest, bytes=size)
+
+
+@contextlib.contextmanager
+def writing_artifact(path: Path, kind: Kind, *, overwrite: bool) -> Iterator[ArtifactWriter]:
+    """Hold directory `path` while a new version of its artifact is written.
+
+    Raises UsageError when it exists and `overwrite` is off or it holds something else, LockedError
+    when another run holds it, SystemRefusedError when the system refuses. On any error before
+    `commit` the artifact is as it was, and a directory made for it is removed.
+    """
+    refuse_existing(path, overwrite=overwrite)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        open_artifact(path, kind)  # never write over what is not such an artifact
+    made = not path.exists()
+    with system_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        with held_lock(path, output=path):
+            _remove_scratch(path)
+            try:
+                yield ArtifactWriter(path, kind)
+            except BaseException:
+                _remove_scratch(path)
+                if made and not (path / MANIFEST).exists():
+                    shutil.rmtree(path)
+                raise
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> bytes:
+    raw = (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    scratch = path.with_name(SCRATCH_PREFIX + path.name)
+    scratch.write_bytes(raw)
+    sync(scratch)
+    os.replace(scratch, path)
+    sync(path.parent)
+    return raw
+
+
+def _current_files(path: Path) -> set[str]:
+    if not (path / MANIFEST).exists():
+        return set()
+    return {entry.name for entry in _parse_manifest(path, (path / MANIFEST).read_bytes()).files.values()}
+
+
+def _remove_older(path: Path, keep: set[str]) -> None:
+    for child in path.iterdir():
+        if child.name not in keep | {MANIFEST, RUN, LEDGER} and child.is_file():
+            child.unlink()
+
+
+def _remove_scratch(path: Path) -> None:
+    for child in path.glob(f"{SCRATCH_PREFIX}*"):
+        if child.is_dir():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
+
+
+LEDGER: Final = "test-uses.json"  # how often each test part was opened; written by `evaluate`

@@ -1,0 +1,1 @@
+"""What each command can be told: frozen, checked, and written into every artifact."""

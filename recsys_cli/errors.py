@@ -1,0 +1,72 @@
+"""Errors that are a person's to mend, and the exit code each ends the process with."""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a finished process says to the shell. Documented; never renumbered."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    BAD_DATA = 3
+    BAD_ARTIFACT = 4
+    DIVERGED = 5
+    LOCKED = 6
+    SYSTEM = 7
+    GATE = 8
+    TIMEOUT = 9
+    INTERRUPTED = 130
+    TERMINATED = 143
+    BROKEN_PIPE = 141
+
+
+class RecsysError(Exception):
+    """An error with a sentence that says what was found where, and a hint that says what to do.
+
+    Anything else that is raised is a bug and shows its traceback.
+    """
+
+    exit_code: ClassVar[ExitCode]
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(RecsysError):
+    """The command cannot be carried out as it was asked for."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DataError(RecsysError):
+    """An input table does not hold what it must."""
+
+    exit_code = ExitCode.BAD_DATA
+
+
+class ArtifactError(RecsysError):
+    """An artifact is damaged, of another kind, or does not fit the others."""
+
+    exit_code = ExitCode.BAD_ARTIFACT
+
+
+class DivergedError(RecsysError):
+    """Training produced a loss that is not finite."""
+
+    exit_code = ExitCode.DIVERGED
+
+
+class LockedError(RecsysError):
+    """Another run holds the output."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class SystemRefusedError(RecsysError):
+    """The operating system said no: disk, permission or memory."""
+
+    exit_code = ExitCode.SYSTEM

@@ -1,0 +1,1 @@
+"""Events to sequences: vocabulary, order, split, and the dataset on disk."""

@@ -1,0 +1,41 @@
+"""Lists of numbers, of different lengths, as one flat array and offsets."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Row r is `values[offsets[r]:offsets[r + 1]]`."""
+
+    values: NDArray[np.int32]  # (total,)
+    offsets: NDArray[np.int64]  # (rows + 1,), from 0, never falling
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def row(self, index: int) -> NDArray[np.int32]:
+        return self.values[self.offsets[index] : self.offsets[index + 1]]
+
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+    def take(self, rows: NDArray[np.integer]) -> "Ragged":
+        """The given rows, in the given order."""
+        starts, stops = self.offsets[rows], self.offsets[rows + 1]
+        return self.spans(starts, stops)
+
+    def spans(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> "Ragged":
+        """Row r of the result is `values[starts[r]:stops[r]]`."""
+        offsets = np.concatenate([[0], np.cumsum(stops - starts)])
+        return Ragged(self.values[span_indices(starts, stops)], offsets)
+
+
+def span_indices(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`concatenate([arange(a, b) for a, b in zip(starts, stops)])`, without the loop."""
+    lengths = stops - starts
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths)

@@ -1,0 +1,169 @@
+"""A dataset artifact in memory: flat arrays, ready for batches, scoring and evaluation."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recsys_cli.artifacts.manifest import Artifact, open_artifact
+from recsys_cli.errors import ArtifactError, UsageError
+from recsys_cli.schemas import ITEM_ID, TEXT_PREFIX, USER_ID, Part, SplitKind, TimestampKind
+from recsys_cli.sequences.ragged import Ragged
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Every user's events, oldest first: user number u owns the span `offsets[u-1]:offsets[u]`."""
+
+    items: NDArray[np.int32]  # (events,) item numbers
+    timestamps: NDArray[np.int64]  # (events,) Unix seconds, or an order
+    ratings: NDArray[np.float32] | None  # (events,), NaN where blank; None where the data have none
+    positive: NDArray[np.bool_]  # (events,)
+    offsets: NDArray[np.int64]  # (users + 1,)
+    validation_start: NDArray[np.int64]  # (users,) absolute position of the first validation event
+    test_start: NDArray[np.int64]  # (users,) absolute position of the first test event
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        return self.offsets[:-1]
+
+    @property
+    def stops(self) -> NDArray[np.int64]:
+        return self.offsets[1:]
+
+    def cut(self, before: Part | None) -> NDArray[np.int64]:
+        """(users,) absolute position where each user's history ends: just before a part, or at the end."""
+        if before is None:
+            return self.stops
+        return self.validation_start if before == "validation" else self.test_start
+
+    def history(self, before: Part | None) -> Ragged:
+        """The items each user had met before a part (None: all of them)."""
+        return Ragged(self.items, self.offsets).spans(self.starts, self.cut(before))
+
+    def targets(self, part: Part) -> Ragged:
+        """The positive items of a part; no row is longer than the part."""
+        start = self.cut(part)
+        stop = self.test_start if part == "validation" else self.stops
+        inside = np.zeros(len(self.items) + 1, np.int64)
+        np.cumsum(self.positive, out=inside[1:])
+        offsets = np.concatenate([[0], np.cumsum(inside[stop] - inside[start])])
+        spans = Ragged(np.arange(len(self.items), dtype=np.int32), self.offsets).spans(start, stop)
+        kept = spans.values[self.positive[spans.values]]
+        return Ragged(self.items[kept], offsets)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What `preprocess` made. Tables are read when they are first asked for."""
+
+    artifact: Artifact
+
+    @property
+    def path(self) -> Path:
+        return self.artifact.path
+
+    @property
+    def fingerprint(self) -> str:
+        return self.artifact.fingerprint
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return self.artifact.manifest.details
+
+    @property
+    def split(self) -> SplitKind:
+        return self.details["split"]["kind"]
+
+    @property
+    def timestamp_kind(self) -> TimestampKind:
+        return self.details["timestamps"]
+
+    @cached_property
+    def items(self) -> pa.Table:
+        return pq.read_table(self.artifact.file("items.parquet"))
+
+    @cached_property
+    def users(self) -> pa.Table:
+        return pq.read_table(self.artifact.file("users.parquet"))
+
+    @cached_property
+    def attributes(self) -> pa.Table:
+        return pq.read_table(self.artifact.file("attributes.parquet"))
+
+    @property
+    def item_ids(self) -> pa.Array:
+        return self.items[ITEM_ID].combine_chunks()
+
+    @property
+    def user_ids(self) -> pa.Array:
+        return self.users[USER_ID].combine_chunks()
+
+    @property
+    def num_items(self) -> int:
+        return self.artifact.manifest.counts["items"]
+
+    @property
+    def num_users(self) -> int:
+        return self.artifact.manifest.counts["users"]
+
+    @cached_property
+    def item_attributes(self) -> Ragged:
+        """Attribute numbers of each item; row r is item number r + 1."""
+        return _ragged(pq.read_table(self.artifact.file("item_attributes.parquet")), "attributes")
+
+    @cached_property
+    def user_attributes(self) -> Ragged:
+        """Attribute numbers of each user; row r is user number r + 1."""
+        return _ragged(pq.read_table(self.artifact.file("user_attributes.parquet")), "attributes")
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        table = pq.read_table(self.artifact.file("sequences.parquet"))
+        items = _ragged(table, "items")
+        ratings = table["ratings"].combine_chunks()
+        return Sequences(
+            items=items.values,
+            timestamps=_flat(table, "timestamps"),
+            ratings=None if ratings.null_count else _flat(table, "ratings"),
+            positive=_flat(table, "positive"),
+            offsets=items.offsets,
+            validation_start=items.offsets[:-1] + table["validation_start"].to_numpy(),
+            test_start=items.offsets[:-1] + table["test_start"].to_numpy(),
+        )
+
+    @cached_property
+    def titles(self) -> list[str | None] | None:
+        """Display text of each item number - 1; None where the data have none."""
+        field = self.details["title_field"]
+        return None if field is None else self.items[TEXT_PREFIX + field].to_pylist()
+
+    def require_part(self, part: Part) -> None:
+        """Raise UsageError when the dataset was made without a split."""
+        if self.split == "none":
+            raise UsageError(
+                f"{self.path} has no {part} part: it was made with --split none.",
+                hint="Make it with `recsys preprocess --split leave-one-out`.",
+            )
+
+
+def open_dataset(path: Path) -> Dataset:
+    """Open a dataset artifact. Raises ArtifactError when `path` is not one."""
+    return Dataset(open_artifact(path, "dataset"))
+
+
+def _flat(table: pa.Table, column: str) -> NDArray[Any]:
+    return table[column].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+
+
+def _ragged(table: pa.Table, column: str) -> Ragged:
+    lists = table[column].combine_chunks()
+    if lists.null_count:
+        raise ArtifactError(f"Column {column} has nulls.", hint="Make the dataset again.")
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    return Ragged(lists.flatten().to_numpy(zero_copy_only=False), offsets - offsets[0])

@@ -1,0 +1,1 @@
+"""The four stages as functions: `preprocess`, `train`, `score`, `evaluate`. No terminal here."""

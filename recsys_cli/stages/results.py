@@ -1,0 +1,101 @@
+"""What each stage hands back: plain, frozen values that the command line prints as a table or JSON."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Result(BaseModel):
+    """Frozen; `model_dump(mode="json")` is what `--json` prints."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PreprocessResult(Result):
+    """Every input row is in exactly one of used, dropped and rejected."""
+
+    output: Path
+    fingerprint: str
+    rows: int  # in all files of interactions
+    used: int
+    dropped: dict[str, int]  # rule -> rows, for example {"min-user-events": 12}
+    rejected: dict[str, int]  # reason -> rows
+    users: int
+    items: int
+    attributes: int
+    not_positive: int
+    split: str
+    recognised: dict[str, str]  # "user" -> "userId", "timestamps" -> "Unix seconds", …
+    notes: list[str]  # what a person should know, one sentence each
+
+
+class EpochRecord(Result):
+    """One line of a model's history."""
+
+    epoch: int  # from 1
+    loss: float  # mean cross-entropy of retrieval, in nats
+    ndcg_at_10: float | None  # on validation, of the final order; None with --refit
+
+
+class TrainResult(Result):
+    output: Path
+    fingerprint: str
+    epochs: int  # run
+    best_epoch: int
+    validation_ndcg_at_10: float | None
+    parameters: int
+    loss: str  # "full-softmax" or "sampled-softmax"
+    head_weight: float | None  # of cross-attention beside retrieval; None without it
+    notes: list[str]
+
+
+class ScoreResult(Result):
+    output: Path
+    users: int
+    rows: int
+    by_source: dict[str, int]  # source -> users
+    unknown_users: int  # asked for, but not in the dataset
+    unknown_items: int  # in the dataset, but not in the model
+    removed: list[Path]  # older outputs removed by --keep
+    notes: list[str]
+
+
+class Metric(Result):
+    """A mean over users with its bootstrap 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class RankerReport(Result):
+    """One ranker (the model, or a baseline) on the users that were measured."""
+
+    name: str  # "model", "most popular", "recently popular", "last-item Markov", "co-occurrence"
+    metrics: dict[str, Metric]  # "NDCG@10" -> …
+    coverage: dict[str, float]  # "coverage@10" -> share of the catalogue that is recommended
+    tied_targets: float  # share of targets whose score another ranked item has too
+    expected: dict[str, float]  # recall@k, precision@k and NDCG@k, expected over the order of ties
+
+
+class Difference(Result):
+    """The model's metric minus a baseline's, on the same users, with a paired bootstrap interval."""
+
+    baseline: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+
+
+class EvaluateResult(Result):
+    split: str
+    users: int  # with a target and earlier events
+    users_without_history: int  # with a target, but no earlier event: reported apart
+    targets: int
+    unreachable_targets: int  # already in the user's history, where seen items are left out
+    catalogue: int
+    rankers: list[RankerReport]  # the model or the table first
+    differences: list[Difference]
+    test_uses: int | None  # how often this dataset's test part was opened, this time included
+    notes: list[str]
