@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from recsys_cli.artifacts.lock import held_lock
@@ -23,7 +23,7 @@ SYSTEM_ERRNOS = {
 
 
 @contextlib.contextmanager
-def system_errors(path: Path) -> Iterator[None]:
+def system_errors(path: Path) -> Generator[None]:
     """Turn what the operating system refuses while `path` is written into one sentence (exit 7)."""
     try:
         yield
@@ -38,7 +38,7 @@ def system_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def atomic_file(path: Path, *, overwrite: bool) -> Generator[Path]:
     """Yield a scratch path beside `path`; when the block ends well it is synced and renamed.
 
     Raises UsageError when `path` exists and `overwrite` is off, LockedError when another run
@@ -63,7 +63,8 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raise UsageError when `path` exists and may not be replaced."""
     if path.exists() and not overwrite:
         raise UsageError(
-            f"{path} exists already.", hint="Add --overwrite to replace it, or choose another --output."
+            f"{path} exists already.",
+            hint="Add --overwrite to replace it, or choose another --output.",
         )
 
 

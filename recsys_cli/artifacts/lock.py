@@ -3,14 +3,14 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from recsys_cli.errors import LockedError
 
 
 @contextlib.contextmanager
-def held_lock(path: Path, *, output: Path) -> Iterator[None]:
+def held_lock(path: Path, *, output: Path) -> Generator[None]:
     """Hold an exclusive lock on `path` (a directory, or a scratch file that is made when missing).
 
     Raises LockedError, naming `output`, when another process holds it.

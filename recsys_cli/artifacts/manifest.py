@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -169,7 +169,7 @@ class ArtifactWriter:
 
 
 @contextlib.contextmanager
-def writing_artifact(path: Path, kind: Kind, *, overwrite: bool) -> Iterator[ArtifactWriter]:
+def writing_artifact(path: Path, kind: Kind, *, overwrite: bool) -> Generator[ArtifactWriter]:
     """Hold directory `path` while a new version of its artifact is written.
 
     Raises UsageError when it exists and `overwrite` is off or it holds something else, LockedError

@@ -38,6 +38,8 @@ class EpochRecord(Result):
 
 
 class TrainResult(Result):
+    """What training made, and the figure that its best epoch was chosen by."""
+
     output: Path
     fingerprint: str
     epochs: int  # run
@@ -50,6 +52,8 @@ class TrainResult(Result):
 
 
 class ScoreResult(Result):
+    """What the table holds, and what was left out."""
+
     output: Path
     users: int
     rows: int
@@ -89,6 +93,8 @@ class Difference(Result):
 
 
 class EvaluateResult(Result):
+    """The model or table and every baseline, on the same users."""
+
     split: str
     users: int  # with a target and earlier events
     users_without_history: int  # with a target, but no earlier event: reported apart
