@@ -1,0 +1,73 @@
+"""What went wrong -> a sentence and a hint on stderr, and the exit code. Bugs show their traceback."""
+
+import sys
+import traceback
+from typing import Final
+
+import typer
+
+from recsys_cli.artifacts.atomic import SYSTEM_ERRNOS
+from recsys_cli.cli.console import ClosedOutputError
+from recsys_cli.errors import ExitCode, RecsysError
+
+_MEMORY_HINT: Final = "Free memory, lower the limits of this command, or run it on a larger machine."
+_DISK_HINT: Final = "Free space or change the permissions, or choose another place."
+
+
+def report(error: BaseException, *, signal_number: int | None) -> int:
+    """Say on stderr what `error` means for a person; the value is the exit code."""
+    if signal_number is not None:
+        _say("interrupted.", hint=None)
+        return 128 + signal_number
+    if isinstance(error, ClosedOutputError):
+        console_is_gone()
+        return ExitCode.BROKEN_PIPE
+    if isinstance(error, RecsysError):
+        _say(error.message, hint=error.hint)
+        return error.exit_code
+    if isinstance(error, typer.TyperException):
+        return _report_usage(error)
+    return _report_system_or_bug(error)
+
+
+def console_is_gone() -> None:
+    """Nobody reads stdout any more: keep Python from flushing it, and complaining, at exit."""
+    sys.stdout = None
+
+
+def _report_usage(error: typer.TyperException) -> int:
+    message = (
+        error.format_message().replace("Value error, ", "").replace("Missing parameter", "Missing argument")
+    )
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "recsys"
+    _say(message if message.endswith((".", "?")) else message + ".", hint=f"See `{command} --help`.")
+    return ExitCode.USAGE
+
+
+def _report_system_or_bug(error: BaseException) -> int:
+    if isinstance(error, OSError) and error.errno in SYSTEM_ERRNOS:
+        place = f"{error.filename}: " if error.filename else ""
+        _say(f"{place}{SYSTEM_ERRNOS[error.errno]}.", hint=_DISK_HINT)
+        return ExitCode.SYSTEM
+    if _is_out_of_memory(error):
+        _say("there is not enough memory.", hint=_MEMORY_HINT)
+        return ExitCode.SYSTEM
+    traceback.print_exception(error)
+    return ExitCode.BUG
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """MemoryError, and what jax and duckdb raise in its place; told by name, not to import them."""
+    if isinstance(error, MemoryError):
+        return True
+    name = type(error).__name__
+    return name == "OutOfMemoryException" or (
+        name in {"JaxRuntimeError", "XlaRuntimeError"} and "RESOURCE_EXHAUSTED" in str(error)
+    )
+
+
+def _say(message: str, *, hint: str | None) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    if hint:
+        sys.stderr.write(f"hint: {hint}\n")

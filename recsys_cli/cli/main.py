@@ -1,0 +1,70 @@
+"""The commands, and the one place where an error becomes an exit code."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from recsys_cli import __version__
+from recsys_cli.cli import console, failures
+from recsys_cli.cli.evaluate import evaluate
+from recsys_cli.cli.preprocess import preprocess
+from recsys_cli.cli.score import score
+from recsys_cli.cli.signals import caught_signals
+from recsys_cli.cli.train import train
+from recsys_cli.errors import ExitCode
+
+app = typer.Typer(
+    name="recsys",
+    rich_markup_mode=None,  # rich's help panels take longer to import than help may take
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command()(preprocess)
+app.command()(train)
+app.command()(score)
+app.command()(evaluate)
+
+
+@app.callback(invoke_without_command=True)
+def recsys(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Offline recommendation pipelines: tables in, a table of recommendations and an honest metric out.
+
+    preprocess turns tables into a dataset, train a dataset into a model, score both into a table of
+    recommendations, and evaluate says how good it is.
+    """
+    if version:
+        typer.echo(f"recsys {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def main() -> int:
+    """Run one command; the value is what the shell sees as `$?`."""
+    console.prepare_streams()
+    console.configure_logging(quiet=False)
+    with caught_signals() as caught:
+        try:
+            code = _run()
+        except BaseException as error:
+            if isinstance(error, SystemExit) and caught.number is None:
+                raise
+            code = failures.report(error, signal_number=caught.number)
+    logging.shutdown()
+    return code
+
+
+def _run() -> int:
+    try:
+        code = app(prog_name="recsys", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise console.ClosedOutputError from error
+    return int(code or ExitCode.DONE)

@@ -1,0 +1,102 @@
+"""`recsys train`: a dataset -> a model."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from recsys_cli.cli import console, options
+
+_Preset = Literal["fast", "balanced", "best"]
+_Loss = Literal["auto", "full-softmax", "sampled-softmax"]
+
+
+def train(
+    dataset: Annotated[
+        Path, typer.Argument(metavar="DATASET", help="What `recsys preprocess` made.", show_default=False)
+    ],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="MODEL", help="The model to make, a directory.")
+    ],
+    preset: Annotated[
+        _Preset | None,
+        options.setting("--preset", does="Settings that belong together", default="balanced"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        options.setting(
+            "--epochs", metavar="N", does="At most N passes over the data", default="of the preset"
+        ),
+    ] = None,
+    seed: options.Seed = None,
+    loss: Annotated[
+        _Loss | None,
+        options.setting("--loss", does="auto: sampled-softmax for large catalogues only", default="auto"),
+    ] = None,
+    cross_attention: Annotated[
+        bool | None,
+        options.setting(
+            "--cross-attention/--no-cross-attention",
+            does="Train the head that re-orders candidates, or retrieval alone",
+            default="yes",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint of a run that did not end.")
+    ] = False,
+    refit: Annotated[
+        Path | None,
+        typer.Option(
+            "--refit",
+            metavar="MODEL",
+            help="Train on all events, for as many steps as this model's validation chose: the model "
+            "for production.",
+        ),
+    ] = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = None,
+) -> None:
+    """Train a model on a dataset.
+
+    The epoch that is best on validation is kept. An unfinished run lives in MODEL.partial until it
+    is a model; --resume goes on from there.
+    """
+    from recsys_cli.cli import views
+    from recsys_cli.cli.device import prepare_device
+    from recsys_cli.cli.training_progress import training_observer
+    from recsys_cli.config.load import load_settings
+    from recsys_cli.config.presets import PRESETS
+    from recsys_cli.config.settings import TrainSettings
+
+    console.configure_logging(quiet=quiet)
+    settings = load_settings(
+        TrainSettings,
+        config=config,
+        options={
+            "preset": preset,
+            "epochs": epochs,
+            "seed": seed,
+            "loss": loss,
+            "model.cross_attention": cross_attention,
+        },
+        presets=PRESETS,
+    )
+    prepare_device(device, threads)
+    from recsys_cli.stages.train import train as run_stage
+
+    with training_observer(quiet=quiet) as observer:
+        result = run_stage(
+            dataset,
+            output,
+            settings=settings,
+            overwrite=overwrite,
+            resume=resume,
+            refit=refit,
+            observer=observer,
+        )
+    console.print_result(result, as_json=as_json, view=lambda: views.train_view(result))
