@@ -56,6 +56,7 @@ class ModelSettings(Settings):
     dropout: float = Field(default=0.5, ge=0, lt=1)
     cross_attention: bool = True
     head_dim: int = Field(default=32, ge=2)  # width of the cross-attention head
+    head_dropout: float = Field(default=0.3, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "ModelSettings":
@@ -83,7 +84,7 @@ class TrainSettings(Settings):
     full_softmax_items: int = Field(default=50_000, ge=1)  # `auto` samples above this catalogue size
     tile_size: int = Field(default=512, ge=1)  # targets whose logits are held at a time
     cross_attention_weight: float = Field(default=0.3, ge=0, le=1)  # of its loss beside retrieval's
-    cross_attention_candidates: int = Field(default=1_500, ge=1)
+    cross_attention_candidates: int = Field(default=1_024, ge=1)
     candidates: int = Field(default=200, ge=1)  # re-scored per user, also while the head is fitted
 
 

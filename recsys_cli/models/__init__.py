@@ -1,0 +1,1 @@
+"""Arrays to scores: embeddings, user encoder, cross-attention head, and the model made of them."""

@@ -1,0 +1,161 @@
+"""A trained model on disk: settings, weights, and the vocabulary it was trained with. No pickle."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from flax import nnx
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from recsys_cli.artifacts.manifest import Artifact, ArtifactWriter, open_artifact
+from recsys_cli.config.settings import TrainSettings
+from recsys_cli.errors import ArtifactError
+from recsys_cli.models.recommender import ModelSize, Recommender
+from recsys_cli.schemas import ITEM_ID, NUMBER
+from recsys_cli.sequences.ragged import Ragged
+from recsys_cli.sequences.store import Dataset
+
+Params = dict[str, Any]  # nested dictionaries of arrays, as the model's modules nest
+
+
+class Calibration(BaseModel):
+    """Platt scaling: probability = sigmoid(slope * x + intercept); x is `scoring.rerank.log_share`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slope: float
+    intercept: float
+    candidates: int  # it holds for this many retrieved candidates a user
+
+
+class ModelDetails(BaseModel):
+    """What a reader of a model needs beside its settings and weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fields: list[dict[str, Any]]  # encoders of the dataset's fields, as `preprocess` stored them
+    rating_edges: list[float]
+    rating_levels: int  # 0 where the data had no ratings
+    loss: str
+    head_weight: float | None
+    calibration: Calibration | None
+    best_epoch: int
+    steps: int  # taken up to the best epoch
+    validation: dict[str, Any]  # figures that choices were made by
+    parameters: int
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """An opened model artifact."""
+
+    artifact: Artifact
+
+    @cached_property
+    def settings(self) -> TrainSettings:
+        return TrainSettings.model_validate(self.artifact.manifest.configuration)
+
+    @cached_property
+    def details(self) -> ModelDetails:
+        return ModelDetails.model_validate(self.artifact.manifest.details)
+
+    @cached_property
+    def _items(self) -> pa.Table:
+        return pq.read_table(self.artifact.file("items.parquet"))
+
+    @property
+    def item_ids(self) -> pa.Array:
+        return self._items[ITEM_ID].combine_chunks()
+
+    @cached_property
+    def attributes(self) -> pa.Table:
+        return pq.read_table(self.artifact.file("attributes.parquet"))
+
+    @cached_property
+    def attribute_lists(self) -> NDArray[np.int32]:
+        """(items + 1, slots) attribute numbers of each item, padded with 0."""
+        lists = self._items["attributes"].combine_chunks()
+        offsets = lists.offsets.to_numpy().astype(np.int64)
+        return padded_lists(Ragged(lists.flatten().to_numpy(zero_copy_only=False), offsets))
+
+    @property
+    def size(self) -> ModelSize:
+        return ModelSize(len(self._items), len(self.attributes), self.details.rating_levels)
+
+    def load(self) -> Recommender:
+        """The model with its trained weights. Raises ArtifactError where they do not fit."""
+        path = self.artifact.file("weights.safetensors")
+        try:
+            weights = load_file(path)
+        except SafetensorError as error:
+            raise ArtifactError(f"{path} is damaged: {error}.", hint="Train the model again.") from error
+        model = Recommender(self.settings.model, self.size, rngs=nnx.Rngs(0))
+        graph, state = nnx.split(model)
+        nnx.replace_by_pure_dict(state, _nested(weights))
+        return nnx.merge(graph, state)
+
+
+def open_model(path: Path) -> StoredModel:
+    """Open a model artifact. Raises ArtifactError when `path` is not one."""
+    return StoredModel(open_artifact(path, "model"))
+
+
+def write_model_files(
+    writer: ArtifactWriter, params: Params, dataset: Dataset, history: list[dict[str, Any]]
+) -> None:
+    """Write weights, vocabulary and history as the files of a new model version."""
+    save_file(_flat(params), writer.file("weights.safetensors"))
+    items = pa.table(
+        {
+            NUMBER: dataset.items[NUMBER],
+            ITEM_ID: dataset.items[ITEM_ID],
+            "attributes": pa.ListArray.from_arrays(
+                pa.array(dataset.item_attributes.offsets, pa.int32()),
+                pa.array(dataset.item_attributes.values),
+            ),
+        }
+    )
+    pq.write_table(items, writer.file("items.parquet"), compression="zstd")
+    pq.write_table(dataset.attributes, writer.file("attributes.parquet"), compression="zstd")
+    lines = "".join(json.dumps(line, sort_keys=True) + "\n" for line in history)
+    writer.file("history.jsonl").write_text(lines, encoding="utf-8")
+
+
+def padded_lists(lists: Ragged) -> NDArray[np.int32]:
+    """(rows + 1, longest list, at least 1): row r + 1 holds list r, padded with 0; row 0 is empty."""
+    lengths = lists.lengths()
+    padded = np.zeros((len(lists) + 1, max(1, int(lengths.max(initial=0)))), np.int32)
+    rows = np.repeat(np.arange(1, len(lists) + 1), lengths)
+    columns = np.arange(len(lists.values)) - np.repeat(lists.offsets[:-1], lengths)
+    padded[rows, columns] = lists.values
+    return padded
+
+
+def _flat(params: Params, prefix: str = "") -> dict[str, NDArray[Any]]:
+    flat: dict[str, NDArray[Any]] = {}
+    for name, value in params.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict):
+            flat |= _flat(value, key + "/")
+        else:
+            flat[key] = np.ascontiguousarray(value)
+    return flat
+
+
+def _nested(flat: dict[str, NDArray[Any]]) -> Params:
+    nested: dict[Any, Any] = {}
+    for path, value in flat.items():
+        *folders, leaf = [int(part) if part.isdigit() else part for part in path.split("/")]
+        node = nested
+        for folder in folders:
+            node = node.setdefault(folder, {})
+        node[leaf] = value
+    return nested

@@ -1,0 +1,76 @@
+"""Users' histories to vectors: packed through the encoder, then one state a user."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array
+from numpy.typing import NDArray
+
+from recsys_cli.batches.batch import Batch, EventArrays, Placement, Windows, fill_batch, last_columns
+from recsys_cli.batches.packing import pack
+from recsys_cli.models.recommender import Encoded, Recommender
+
+ROWS_PER_CHUNK = 128  # rows that are encoded at a time: one shape, whatever the number of users
+
+Encode = Callable[[Recommender, Batch, Array], Encoded]
+
+
+class UserVectors(NamedTuple):
+    """What scoring needs of a batch of users, on the host."""
+
+    states: NDArray[np.float32]  # (users, dim) the state at each user's last token
+    history: NDArray[np.float32]  # (users, length, dim) embedded tokens, oldest first, then padding
+    lengths: NDArray[np.int64]  # (users,) tokens of each user
+
+
+@jax.jit
+def encode_rows(model: Recommender, batch: Batch, attribute_lists: Array) -> Encoded:
+    """`Recommender.encode` without dropout, compiled."""
+    return model.encode(batch, attribute_lists)
+
+
+def encode_users(
+    model: Recommender,
+    events: EventArrays,
+    windows: Windows,
+    attribute_lists: Any,
+    *,
+    length: int,
+    with_history: bool,
+) -> UserVectors:
+    """Encode one window a user (none of them empty) and pick what belongs to each user."""
+    counts = windows.token_counts(events)
+    place = pack(counts, length)
+    dim = model.embeddings.items.shape[1]
+    states = np.empty((len(windows), dim), np.float32)
+    history = np.zeros((len(windows), length if with_history else 0, dim), np.float32)
+    for first in range(0, place.num_rows, ROWS_PER_CHUNK):
+        part = _rows(place, first)
+        batch = fill_batch(events, windows, part, num_rows=ROWS_PER_CHUNK, length=length)
+        encoded = encode_rows(model, batch, attribute_lists)
+        states[part.windows] = np.asarray(encoded.states)[part.rows, last_columns(part, counts)]
+        if with_history:
+            _gather_history(history, np.asarray(encoded.history), part, counts)
+    return UserVectors(states, history, counts)
+
+
+def _rows(place: Placement, first: int) -> Placement:
+    begin, end = np.searchsorted(place.rows, [first, first + ROWS_PER_CHUNK])
+    return Placement(
+        place.windows[begin:end],
+        place.rows[begin:end] - first,
+        place.columns[begin:end],
+        place.segments[begin:end],
+        min(ROWS_PER_CHUNK, place.num_rows - first),
+    )
+
+
+def _gather_history(
+    history: NDArray[np.float32], tokens: NDArray[np.float32], part: Placement, counts: NDArray[np.int64]
+) -> None:
+    lengths = counts[part.windows]
+    window = np.repeat(np.arange(len(lengths)), lengths)
+    offset = np.arange(len(window)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    history[part.windows[window], offset] = tokens[part.rows[window], part.columns[window] + offset]

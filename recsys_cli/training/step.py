@@ -1,0 +1,71 @@
+"""One optimizer step as a pure, compiled function, made once a run."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jaxtyping import Array, Int
+
+from recsys_cli.batches.batch import Batch
+from recsys_cli.config.settings import TrainSettings
+from recsys_cli.models.recommender import Recommender
+from recsys_cli.training.losses import Loss, batch_loss, step_key
+
+Params = Any  # a pure dictionary of arrays
+Step = Callable[["TrainState", Batch, Array], tuple["TrainState", Loss]]
+
+
+class TrainState(NamedTuple):
+    """Everything that changes from step to step."""
+
+    params: Params
+    optimizer: optax.OptState
+    step: Int[Array, ""]  # steps taken so far
+
+
+def initial_state(model: Recommender, optimizer: optax.GradientTransformation) -> TrainState:
+    """The state before the first step, from a fresh model."""
+    params = nnx.to_pure_dict(nnx.state(model, nnx.Param))
+    return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32))
+
+
+def make_train_step(
+    model: Recommender,
+    optimizer: optax.GradientTransformation,
+    settings: TrainSettings,
+    *,
+    full_softmax: bool,
+) -> Step:
+    """Compile-once step `(state, batch, attribute_lists) -> (state, loss)`; the old state is given up."""
+
+    def loss_of(params: Params, batch: Batch, attribute_lists: Array, key: Array) -> tuple[Array, Loss]:
+        return batch_loss(
+            with_params(model, params),
+            batch,
+            attribute_lists,
+            key,
+            settings=settings,
+            full_softmax=full_softmax,
+        )
+
+    @jax.jit(donate_argnums=0)
+    def step(state: TrainState, batch: Batch, attribute_lists: Array) -> tuple[TrainState, Loss]:
+        key = step_key(settings.seed, state.step)
+        (_, loss), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+            state.params, batch, attribute_lists, key
+        )
+        updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(params, optimizer_state, state.step + 1), loss
+
+    return step
+
+
+def with_params(model: Recommender, params: Params) -> Recommender:
+    """The model's structure around these parameters; works on traced arrays."""
+    graph, state = nnx.split(model)
+    nnx.replace_by_pure_dict(state, params)
+    return nnx.merge(graph, state)
