@@ -95,6 +95,6 @@ def _write_utf8(text: str) -> None:
 def _print_tables(renderables: Iterable["RenderableType"]) -> None:
     from rich.console import Console
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     for renderable in renderables:
         console.print(renderable)

@@ -1,6 +1,5 @@
 """The commands, and the one place where an error becomes an exit code."""
 
-import logging
 import sys
 from typing import Annotated
 
@@ -46,24 +45,22 @@ def recsys(
         raise typer.Exit(ExitCode.USAGE)
 
 
-def main() -> int:
-    """Run one command; the value is what the shell sees as `$?`."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command, by default that of `sys.argv`; the value is what the shell sees as `$?`."""
     console.prepare_streams()
     console.configure_logging(quiet=False)
     with caught_signals() as caught:
         try:
-            code = _run()
+            return _run(arguments)
         except BaseException as error:
             if isinstance(error, SystemExit) and caught.number is None:
                 raise
-            code = failures.report(error, signal_number=caught.number)
-    logging.shutdown()
-    return code
+            return failures.report(error, signal_number=caught.number)
 
 
-def _run() -> int:
+def _run(arguments: list[str] | None) -> int:
     try:
-        code = app(prog_name="recsys", standalone_mode=False)
+        code = app(args=arguments, prog_name="recsys", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError as error:
         raise console.ClosedOutputError from error

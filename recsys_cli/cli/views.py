@@ -67,7 +67,7 @@ def score_view(result: ScoreResult, lists: Iterable[UserList]) -> Iterable[Rende
     table = _table("recommendations", numbers=["count"])
     table.add_row("users", f"{result.users:,}")
     table.add_row("rows", f"{result.rows:,}")
-    _add_counts(table, "users by", result.by_source)
+    _add_counts(table, "users, source", result.by_source)
     table.add_row("unknown users", f"{result.unknown_users:,}")
     table.add_row("unknown items", f"{result.unknown_items:,}")
     yield table
@@ -139,7 +139,7 @@ def _list_table(user_list: UserList) -> Table:
 
 
 def _table(first: str, *, numbers: Iterable[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(Text(first))
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)

@@ -66,7 +66,7 @@ def _refuse_unknown(table: Mapping[str, Any], kind: type[BaseModel], path: Path,
 
 
 def _unknown_key(path: Path, prefix: str, key: str, known: list[str]) -> UsageError:
-    near = difflib.get_close_matches(key.replace("-", "_").lower(), known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(key.replace("-", "_").lower(), known, n=1, cutoff=0.6)
     hint = f"Did you mean {prefix}{near[0]}?" if near else f"The keys here are {', '.join(known)}."
     return UsageError(f"{path}: unknown key {prefix}{key}.", hint=hint)
 

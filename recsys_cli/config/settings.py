@@ -8,9 +8,9 @@ FieldKindName = Literal["category", "multi", "number", "text", "ignore"]
 
 
 class Settings(BaseModel):
-    """Frozen; a key that is not declared is an error."""
+    """Frozen; a key that is not declared is an error, and so is a number that is not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PreprocessSettings(Settings):

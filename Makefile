@@ -1,0 +1,51 @@
+# make demo   the four commands on sample_data/, into demo/
+# make test   format, lint, types, layers, tests
+# make clean  away with everything that these made
+#
+# Needs python3 (3.11 or later) and make; makes its own environment in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := sample_data
+DEMO := demo
+
+.PHONY: help demo test format clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+# Reinstalled when what they were made from changes; the editable install follows the code by itself.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "recsys needs Python 3.11 or later: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/installed
+	rm -rf $(DEMO)
+	$(BIN)/recsys preprocess $(DATA)/interactions.csv --items $(DATA)/items.csv --users $(DATA)/users.csv \
+	  --output $(DEMO)/data --table
+	$(BIN)/recsys train $(DEMO)/data --output $(DEMO)/model --preset fast --table
+	$(BIN)/recsys score $(DEMO)/model --dataset $(DEMO)/data --output $(DEMO)/recommendations.parquet \
+	  --top-k 10 --show 3 --table
+	$(BIN)/recsys evaluate $(DEMO)/model $(DEMO)/data --split test --output $(DEMO)/metrics.json --table
+
+test: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
