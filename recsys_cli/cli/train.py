@@ -1,11 +1,13 @@
 """`recsys train`: a dataset -> a model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from recsys_cli.cli import console, options
+from recsys_cli.errors import UsageError
 
 _Preset = Literal["fast", "balanced", "best"]
 _Loss = Literal["auto", "full-softmax", "sampled-softmax"]
@@ -50,7 +52,7 @@ def train(
         typer.Option(
             "--refit",
             metavar="MODEL",
-            help="Train on all events, for as many steps as this model's validation chose: the model "
+            help="Train on all events with the settings and for as many steps as this model: the model "
             "for production.",
         ),
     ] = None,
@@ -74,18 +76,16 @@ def train(
     from recsys_cli.config.settings import TrainSettings
 
     console.configure_logging(quiet=quiet)
-    settings = load_settings(
-        TrainSettings,
-        config=config,
-        options={
-            "preset": preset,
-            "epochs": epochs,
-            "seed": seed,
-            "loss": loss,
-            "model.cross_attention": cross_attention,
-        },
-        presets=PRESETS,
-    )
+    options_given = {
+        "preset": preset,
+        "epochs": epochs,
+        "seed": seed,
+        "loss": loss,
+        "model.cross_attention": cross_attention,
+    }
+    if refit is not None:
+        _refuse_settings(config, options_given)
+    settings = load_settings(TrainSettings, config=config, options=options_given, presets=PRESETS)
     prepare_device(device, threads)
     from recsys_cli.stages.train import train as run_stage
 
@@ -93,10 +93,21 @@ def train(
         result = run_stage(
             dataset,
             output,
-            settings=settings,
+            settings=None if refit is not None else settings,
             overwrite=overwrite,
             resume=resume,
             refit=refit,
             observer=observer,
         )
     console.print_result(result, as_json=as_json, view=lambda: views.train_view(result))
+
+
+def _refuse_settings(config: Path | None, options_given: Mapping[str, object]) -> None:
+    """A refit takes every setting from its model; one that is given beside it would go unheard."""
+    given = [name for name, value in {"config": config, **options_given}.items() if value is not None]
+    if given:
+        option = given[0].rpartition(".")[2].replace("_", "-")
+        raise UsageError(
+            f"--{option} means nothing with --refit, which takes every setting from its model.",
+            hint=f"Leave out --{option}, or --refit.",
+        )

@@ -5,15 +5,33 @@ import logging
 import sys
 import time
 from collections.abc import Generator
-from typing import Final
+from typing import Final, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from recsys_cli.cli.console import is_terminal
-from recsys_cli.stages.results import EpochRecord
 
 LOGGER: Final = logging.getLogger("recsys")
+
+
+class EpochFigures(Protocol):
+    """What is shown of an epoch. Spelt out here, because the training itself imports jax."""
+
+    @property
+    def epoch(self) -> int:
+        """From 1."""
+        ...
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy of retrieval, in nats."""
+        ...
+
+    @property
+    def ndcg_at_10(self) -> float | None:
+        """On validation; None without one."""
+        ...
 
 
 @contextlib.contextmanager
@@ -45,7 +63,7 @@ class EpochLines:
         del epoch, step, loss
         self._targets += targets
 
-    def epoch_ended(self, record: EpochRecord, seconds: float) -> None:
+    def epoch_ended(self, record: EpochFigures, seconds: float) -> None:
         """Say how the epoch went; `seconds` includes its validation."""
         figures = [f"loss {record.loss:.4f}", *_ndcg(record), f"{self._targets / seconds:,.0f} targets/s"]
         LOGGER.info(
@@ -87,7 +105,7 @@ class EpochBar:
             speed=f"{speed:,.0f}/s",
         )
 
-    def epoch_ended(self, record: EpochRecord, seconds: float) -> None:
+    def epoch_ended(self, record: EpochFigures, seconds: float) -> None:
         """Show the epoch's loss and measure; the speed starts anew, without the validation."""
         del seconds
         ndcg = "" if record.ndcg_at_10 is None else f"NDCG@10 {record.ndcg_at_10:.4f}"
@@ -111,5 +129,5 @@ def _progress() -> Progress:
     )
 
 
-def _ndcg(record: EpochRecord) -> list[str]:
+def _ndcg(record: EpochFigures) -> list[str]:
     return [] if record.ndcg_at_10 is None else [f"validation NDCG@10 {record.ndcg_at_10:.4f}"]

@@ -42,7 +42,7 @@ def test_preprocess_hands_over_paths_and_settings(run, stages):
 def test_train_hands_over_paths_and_settings(run, stages):
     outcome = run(
         "train", "d", "--output", "m", "--preset", "balanced", "--epochs", "3", "--seed", "8",
-        "--no-cross-attention", "--loss", "sampled-softmax", "--resume", "--overwrite", "--refit", "older",
+        "--no-cross-attention", "--loss", "sampled-softmax", "--resume", "--overwrite",
     )  # fmt: skip
     assert outcome.code == 0
     stage = stages["train"]
@@ -54,7 +54,6 @@ def test_train_hands_over_paths_and_settings(run, stages):
     assert stage.settings.model.cross_attention is False
     assert stage.options["resume"] is True
     assert stage.options["overwrite"] is True
-    assert stage.options["refit"] == Path("older")
 
 
 def test_score_hands_over_paths_and_settings(run, stages):
@@ -108,3 +107,17 @@ def test_evaluate_takes_a_model_or_a_table(run, stages, arguments, measured):
     assert stage.arguments == [Path("data")]
     assert stage.settings == EvaluateSettings(split="test", seed=4)
     assert {name: stage.options[name] for name in measured} == measured
+
+
+def test_a_refit_takes_its_settings_from_its_model(run, stages):
+    assert run("train", "d", "--output", "m", "--refit", "older", "--resume").code == 0
+    assert stages["train"].options["settings"] is None
+    assert stages["train"].options["refit"] == Path("older")
+
+
+@pytest.mark.parametrize("option", ["--epochs=3", "--preset=fast", "--no-cross-attention", "--config=x.toml"])
+def test_a_setting_that_a_refit_would_not_hear_is_refused(run, stages, option):
+    outcome = run("train", "d", "--output", "m", "--refit", "older", option)
+    assert outcome.code == 2
+    assert "means nothing with --refit" in outcome.stderr
+    assert stages["train"].arguments == []

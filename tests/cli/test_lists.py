@@ -62,7 +62,7 @@ def write_recommendations(path: Path, layout: str) -> Path:
 
 
 def in_lists(rows: pa.Table) -> pa.Table:
-    columns = [name for name in COLUMNS if name != "user_id"]
+    columns = ["item_id", "rank", "score", "probability"]
     grouped = rows.group_by("user_id", use_threads=False).aggregate([(name, "list") for name in columns])
     return grouped.rename_columns(["user_id", *columns])
 
