@@ -49,8 +49,25 @@ class ModelDetails(BaseModel):
     calibration: Calibration | None
     best_epoch: int
     steps: int  # taken up to the best epoch
+    total_steps: int  # that the learning rate's schedule was made for
     validation: dict[str, Any]  # figures that choices were made by
     parameters: int
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a model reads: the numbers it gives to items, attributes and ratings."""
+
+    item_ids: pa.Array  # number n is `item_ids[n - 1]`
+    attributes: pa.Table  # schemas.ATTRIBUTES
+    attribute_lists: NDArray[np.int32]  # (items + 1, slots) of each item number, padded with 0
+    rating_edges: list[float]
+    rating_levels: int  # 0 where the data had no ratings
+    max_length: int  # tokens of one user
+
+    @property
+    def size(self) -> ModelSize:
+        return ModelSize(len(self.item_ids), len(self.attributes), self.rating_levels)
 
 
 @dataclass(frozen=True)
@@ -68,27 +85,18 @@ class StoredModel:
         return ModelDetails.model_validate(self.artifact.manifest.details)
 
     @cached_property
-    def _items(self) -> pa.Table:
-        return pq.read_table(self.artifact.file("items.parquet"))
-
-    @property
-    def item_ids(self) -> pa.Array:
-        return self._items[ITEM_ID].combine_chunks()
-
-    @cached_property
-    def attributes(self) -> pa.Table:
-        return pq.read_table(self.artifact.file("attributes.parquet"))
-
-    @cached_property
-    def attribute_lists(self) -> NDArray[np.int32]:
-        """(items + 1, slots) attribute numbers of each item, padded with 0."""
-        lists = self._items["attributes"].combine_chunks()
+    def spec(self) -> InputSpec:
+        items = pq.read_table(self.artifact.file("items.parquet"))
+        lists = items["attributes"].combine_chunks()
         offsets = lists.offsets.to_numpy().astype(np.int64)
-        return padded_lists(Ragged(lists.flatten().to_numpy(zero_copy_only=False), offsets))
-
-    @property
-    def size(self) -> ModelSize:
-        return ModelSize(len(self._items), len(self.attributes), self.details.rating_levels)
+        return InputSpec(
+            item_ids=items[ITEM_ID].combine_chunks(),
+            attributes=pq.read_table(self.artifact.file("attributes.parquet")),
+            attribute_lists=padded_lists(Ragged(lists.flatten().to_numpy(zero_copy_only=False), offsets)),
+            rating_edges=self.details.rating_edges,
+            rating_levels=self.details.rating_levels,
+            max_length=self.settings.model.max_length,
+        )
 
     def load(self) -> Recommender:
         """The model with its trained weights. Raises ArtifactError where they do not fit."""
@@ -97,7 +105,7 @@ class StoredModel:
             weights = load_file(path)
         except SafetensorError as error:
             raise ArtifactError(f"{path} is damaged: {error}.", hint="Train the model again.") from error
-        model = Recommender(self.settings.model, self.size, rngs=nnx.Rngs(0))
+        model = Recommender(self.settings.model, self.spec.size, rngs=nnx.Rngs(0))
         graph, state = nnx.split(model)
         nnx.replace_by_pure_dict(state, _nested(weights))
         return nnx.merge(graph, state)

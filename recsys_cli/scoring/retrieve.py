@@ -14,7 +14,7 @@ from recsys_cli.sequences.ragged import Ragged
 class TargetRanks(NamedTuple):
     """Where each target stands in its user's list over the whole catalogue."""
 
-    ranks: Int[Array, " targets"]  # from 1
+    ranks: Int[Array, " targets"]  # from 1; 0 where the target is excluded
     tied: Int[Array, " targets"]  # other ranked items with the same score
 
 
@@ -39,14 +39,15 @@ def rank_targets(
 ) -> TargetRanks:
     """Ranks of target columns, one full count a target; equal scores rank by lower column.
 
-    `users` are rows of `states`. A target that is excluded has no meaningful rank.
+    `users` are rows of `states`.
     """
     scores = masked_scores(states, vectors, excluded)[users]
     score = jnp.take_along_axis(scores, targets[:, None], axis=1)
     column = jnp.arange(vectors.shape[0])
     before = (scores > score) | ((scores == score) & (column < targets[:, None]))
     tied = (scores == score).sum(axis=1) - 1
-    return TargetRanks(before.sum(axis=1) + 1, tied)
+    ranks = jnp.where(jnp.isneginf(score[:, 0]), 0, before.sum(axis=1) + 1)
+    return TargetRanks(ranks, tied)
 
 
 def padded_columns(lists: Ragged, column_of: NDArray[np.int64], num_columns: int) -> NDArray[np.int32]:

@@ -18,7 +18,7 @@ def numbers_of(ids: pa.Array, vocabulary: pa.Array) -> NDArray[np.int32]:
     """
     if ids.type != vocabulary.type:
         ids, vocabulary = ids.cast(pa.string()), vocabulary.cast(pa.string())
-    positions = pc.index_in(ids, value_set=vocabulary)
+    positions = pc.index_in(ids, value_set=vocabulary)  # pyright: ignore[reportAttributeAccessIssue]
     return positions.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32) + np.int32(1)
 
 

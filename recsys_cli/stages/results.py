@@ -29,14 +29,6 @@ class PreprocessResult(Result):
     notes: list[str]  # what a person should know, one sentence each
 
 
-class EpochRecord(Result):
-    """One line of a model's history."""
-
-    epoch: int  # from 1
-    loss: float  # mean cross-entropy of retrieval, in nats
-    ndcg_at_10: float | None  # on validation, of the final order; None with --refit
-
-
 class TrainResult(Result):
     """What training made, and the figure that its best epoch was chosen by."""
 

@@ -1,0 +1,1 @@
+"""A trained model and a dataset to recommendations: retrieve, re-rank, filter, stream, write."""

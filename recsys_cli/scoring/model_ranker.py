@@ -1,0 +1,199 @@
+"""The trained model as a ranker: retrieval over the whole catalogue, then cross-attention."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from numpy.typing import NDArray
+
+from recsys_cli.batches.events import history_windows
+from recsys_cli.models.cross_attention import HeadTables, HeadUser
+from recsys_cli.models.recommender import Recommender
+from recsys_cli.models.store import Calibration, open_model
+from recsys_cli.schemas import Part
+from recsys_cli.scoring.joined import Joined
+from recsys_cli.scoring.ranker import Ranked
+from recsys_cli.scoring.rerank import cross_attention_scores, head_tables, log_share
+from recsys_cli.scoring.retrieve import masked_scores, padded_columns, rank_targets
+from recsys_cli.scoring.users import UserVectors, encode_users
+from recsys_cli.sequences.ragged import Ragged
+from recsys_cli.sequences.store import Dataset
+
+USER_MULTIPLE = 64  # batches are filled up to a multiple, so that few shapes are compiled
+
+Scorer = Literal["full", "retrieval"]
+
+
+class ModelRanker:
+    """See `Ranker`. With `full`, `candidates` are retrieved for each user and scored as the model
+    was trained to; without, the catalogue is ranked by retrieval alone. A `head_weight` of None is
+    a model without the cross-attention head.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        joined: Joined,
+        *,
+        full: bool,
+        candidates: int,
+        head_weight: float | None,
+        calibration: Calibration | None,
+    ) -> None:
+        self.model, self.joined, self.full = model, joined, full
+        self.candidates = candidates
+        self.head_weight = head_weight if full else None
+        calibrated = full and calibration is not None and calibration.candidates == candidates
+        self.calibration = calibration if calibrated else None
+        self.unknown_items = joined.unknown_items
+        self.attribute_lists = jnp.asarray(joined.spec.attribute_lists)
+
+    @cached_property
+    def vectors(self) -> Float[Array, "columns dim"]:
+        """Retrieval vectors of the columns."""
+        numbers = jnp.asarray(self.joined.model_numbers[self.joined.columns])
+        return self.model.catalogue(self.attribute_lists)[numbers]
+
+    @cached_property
+    def tables(self) -> HeadTables:
+        return head_tables(self.model, self.attribute_lists)
+
+    def knows(self, users: NDArray[np.int64], *, before: Part | None) -> NDArray[np.bool_]:
+        return self.joined.cut(before)[users] > self.joined.offsets[:-1][users]
+
+    def rank(
+        self,
+        users: NDArray[np.int64],
+        *,
+        before: Part | None,
+        top_k: int,
+        exclude: Ragged,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> Ranked:
+        """The best items of each user; see `Ranker.rank`."""
+        count = len(users)
+        users, excluded = self._padded(users, exclude)
+        vectors = self._encode(users, before)
+        scores, columns, shares = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
+        order = np.argsort(-scores, axis=1, kind="stable")[:count, :top_k]
+        scores, columns = np.take_along_axis(scores, order, 1), np.take_along_axis(columns, order, 1)
+        items = np.where(np.isneginf(scores), 0, self.joined.columns[columns]).astype(np.int32)
+        return Ranked(items, scores, self._probabilities(np.take_along_axis(shares, order, 1)))
+
+    def tied(
+        self, users: NDArray[np.int64], *, before: Part | None, targets: Ragged, exclude: Ragged
+    ) -> NDArray[np.bool_]:
+        owner = np.repeat(np.arange(len(users)), targets.lengths())
+        columns = self.joined.column_of[targets.values]
+        ranked = columns >= 0
+        users, excluded = self._padded(users, exclude)
+        states = self._encode(users, before).states
+        padding = (0, -len(columns) % USER_MULTIPLE)
+        result = rank_targets(
+            states, self.vectors, excluded, np.pad(owner, padding), np.pad(np.maximum(columns, 0), padding)
+        )
+        return (np.asarray(result.tied)[: len(columns)] > 0) & ranked
+
+    def _final_scores(
+        self, users: UserVectors, excluded: NDArray[np.int32], top_k: int, allowed: Array | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+        """Scores, columns and log shares of each user's candidates, in the order that breaks ties."""
+        keep = self.candidates if self.full else top_k
+        scores, columns = self._retrieve(users, excluded, keep, allowed)
+        if self.head_weight is not None:
+            scores = scores + self.head_weight * self.cross_attention(users, columns)
+        return np.asarray(scores), np.asarray(columns), np.asarray(log_share(scores))
+
+    def retrieve_candidates(
+        self, users: UserVectors, excluded: NDArray[np.int32]
+    ) -> tuple[Float[Array, "users candidates"], Int[Array, "users candidates"]]:
+        """Retrieval scores and columns of each user's candidates, in the order that breaks ties."""
+        return self._retrieve(users, excluded, self.candidates, None)
+
+    def _retrieve(
+        self, users: UserVectors, excluded: NDArray[np.int32], keep: int, allowed: Array | None
+    ) -> tuple[Float[Array, "users kept"], Int[Array, "users kept"]]:
+        keep = min(keep, self.vectors.shape[0])
+        return _retrieve(jnp.asarray(users.states), self.vectors, jnp.asarray(excluded), allowed, keep)
+
+    def cross_attention(
+        self, users: UserVectors, columns: Int[Array, "users candidates"]
+    ) -> Float[Array, "users candidates"]:
+        """What the head adds to each user's candidates, before its weight."""
+        numbers = jnp.asarray(self.joined.model_numbers[self.joined.columns])[columns]
+        user = HeadUser(users.states, users.history, users.lengths)  # pyright: ignore[reportArgumentType]
+        return cross_attention_scores(self.model, self.tables, user, numbers, self.attribute_lists)
+
+    def encode_padded(
+        self, users: NDArray[np.int64], before: Part | None, exclude: Ragged
+    ) -> tuple[UserVectors, NDArray[np.int32]]:
+        """Vectors and excluded columns of the users, filled up to a multiple of `USER_MULTIPLE`."""
+        users, excluded = self._padded(users, exclude)
+        return self._encode(users, before), excluded
+
+    def _encode(self, users: NDArray[np.int64], before: Part | None) -> UserVectors:
+        windows = history_windows(
+            self.joined.events,
+            self.joined.offsets[:-1],
+            self.joined.cut(before),
+            users,
+            length=self.joined.spec.max_length,
+        )
+        return encode_users(
+            self.model,
+            self.joined.events,
+            windows,
+            self.attribute_lists,
+            length=self.joined.spec.max_length,
+            with_history=self.head_weight is not None,
+        )
+
+    def _padded(
+        self, users: NDArray[np.int64], exclude: Ragged
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        columns = padded_columns(exclude, self.joined.column_of, len(self.joined.columns))
+        padding = -len(users) % USER_MULTIPLE
+        return np.pad(users, (0, padding), mode="edge"), np.pad(columns, [(0, padding), (0, 0)], mode="edge")
+
+    def _allowed(self, allowed: NDArray[np.bool_] | None) -> Array | None:
+        return None if allowed is None else jnp.asarray(allowed[self.joined.columns - 1])
+
+    def _probabilities(self, shares: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.calibration is None:
+            return np.full_like(shares, np.nan)
+        logits = self.calibration.slope * shares + self.calibration.intercept
+        return np.asarray(jax.nn.sigmoid(logits))
+
+
+@jax.jit(static_argnames="keep")
+def _retrieve(
+    states: Float[Array, "users dim"],
+    vectors: Float[Array, "columns dim"],
+    excluded: Int[Array, "users slots"],
+    allowed: Array | None,
+    keep: int,
+) -> tuple[Float[Array, "users kept"], Int[Array, "users kept"]]:
+    """Scores and columns of the `keep` best, columns ascending so that position breaks ties."""
+    scores = masked_scores(states, vectors, excluded)
+    if allowed is not None:
+        scores = jnp.where(allowed, scores, -jnp.inf)
+    best, columns = jax.lax.top_k(scores, keep)
+    order = jnp.argsort(columns, axis=1)
+    return jnp.take_along_axis(best, order, 1), jnp.take_along_axis(columns, order, 1)
+
+
+def load_ranker(model: Path, dataset: Dataset, *, scorer: Scorer, candidates: int) -> ModelRanker:
+    """The model at `model`, ready to rank the dataset's items for its users."""
+    stored = open_model(model)
+    return ModelRanker(
+        stored.load(),
+        Joined(stored.spec, dataset),
+        full=scorer == "full",
+        candidates=candidates,
+        head_weight=stored.details.head_weight,
+        calibration=stored.details.calibration,
+    )
