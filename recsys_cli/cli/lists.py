@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from recsys_cli.artifacts.manifest import open_artifact
-from recsys_cli.schemas import ITEM_ID, TEXT_PREFIX, USER_ID
+from recsys_cli.schemas import ITEM_ID, USER_ID
+from recsys_cli.sequences.store import open_dataset
 
 Record = Mapping[str, Any]
 
@@ -43,13 +43,11 @@ def read_lists(table: Path, dataset: Path, *, users: int) -> list[UserList]:
 
 
 def read_titles(dataset: Path) -> dict[str, str]:
-    """Item id, as text -> the item's `title`, or its first other free-text field; none: empty."""
-    items = pq.read_table(open_artifact(dataset, "dataset").file("items.parquet"))
-    fields = [name for name in items.column_names if name.startswith(TEXT_PREFIX)]
-    if not fields:
+    """Item id, as text -> its text for display; empty where the dataset has none."""
+    source = open_dataset(dataset)
+    if source.titles is None:
         return {}
-    field = TEXT_PREFIX + "title" if TEXT_PREFIX + "title" in fields else fields[0]
-    pairs = zip(items[ITEM_ID].to_pylist(), items[field].to_pylist(), strict=True)
+    pairs = zip(source.item_ids.to_pylist(), source.titles, strict=True)
     return {str(item): title for item, title in pairs if title is not None}
 
 

@@ -39,14 +39,15 @@ def write_dataset(path: Path, text_fields: dict[str, list[str | None]]) -> Path:
     schema = items_schema(pa.int64(), list(text_fields))
     with writing_artifact(path, "dataset", overwrite=False) as writer:
         pq.write_table(pa.table(columns, schema=schema), writer.file("items.parquet"))
-        writer.commit(configuration={}, inputs={}, counts={}, details={}, run={})
+        title = next(iter(text_fields), None)
+        writer.commit(configuration={}, inputs={}, counts={}, details={"title_field": title}, run={})
     return path
 
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     titles = ["Alien", None, "Blade [Director's Cut]"]
-    return write_dataset(tmp_path / "data", {"plot": ["x", "y", "z"], "title": titles})
+    return write_dataset(tmp_path / "data", {"title": titles, "plot": ["x", "y", "z"]})
 
 
 def write_recommendations(path: Path, layout: str) -> Path:
@@ -86,7 +87,7 @@ def test_no_users_asked_for_reads_nothing(tmp_path):
     assert read_lists(tmp_path / "none.parquet", tmp_path / "none", users=0) == []
 
 
-def test_without_a_title_the_first_free_text_field_is_shown(tmp_path):
+def test_without_text_for_display_there_are_no_titles(tmp_path):
     assert read_titles(write_dataset(tmp_path / "data", {"plot": ["x", None, "z"]})) == {"1": "x", "3": "z"}
     assert read_titles(write_dataset(tmp_path / "plain", {})) == {}
 
