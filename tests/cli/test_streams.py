@@ -114,14 +114,15 @@ import logging, sys
 from pathlib import Path
 from recsys_cli.cli import console, views
 from recsys_cli.cli.training_progress import training_observer
-from recsys_cli.stages.results import EpochRecord, TrainResult
+from types import SimpleNamespace
+from recsys_cli.stages.results import TrainResult
 console.configure_logging(quiet=False)
 with training_observer(quiet=False) as observer:
     observer.started(total_epochs=2, steps_per_epoch=3, start_epoch=1)
     for epoch in (1, 2):
         for step in range(3):
             observer.stepped(epoch=epoch, step=step, loss=6.5, targets=100)
-        observer.epoch_ended(EpochRecord(epoch=epoch, loss=6.25, ndcg_at_10=0.0512), seconds=1.0)
+        observer.epoch_ended(SimpleNamespace(epoch=epoch, loss=6.25, ndcg_at_10=0.0512), seconds=1.0)
     logging.getLogger("recsys").info("validation took a second")
 result = TrainResult(output=Path("model"), fingerprint="", epochs=2, best_epoch=2,
     validation_ndcg_at_10=0.0512, parameters=10, loss="full-softmax", head_weight=None, notes=[])
