@@ -1,0 +1,1 @@
+"""How good ranked lists are: measures, intervals, baselines. NumPy and SciPy only."""
