@@ -23,72 +23,63 @@ Bools = NDArray[np.bool_]
 SEED = 20240229
 USERS = 1000
 ITEMS = 500
+CUTOFF = 10  # of the best possible NDCG and HR
 
-# Time: two years, in Unix seconds.
-START = int(datetime(2023, 1, 1, tzinfo=UTC).timestamp())
+# Time: two years.
+START = 1_672_531_200  # 2023-01-01 00:00 UTC
 SPAN = 2 * 365 * 86_400
-SHORTEST_GAP = 5_400  # seconds: nobody starts a second film within 90 minutes
+SHORTEST_GAP = 5_400  # seconds, before a long diary is squeezed
 SAME_SITTING = 0.55  # chance that the next film comes within about a day
 SITTING_GAP = 0.6 * 86_400  # mean seconds between films of one sitting
 PAUSE_GAP = 14 * 86_400  # mean seconds between sittings
+LONGEST_STAY = 0.98  # of SPAN: longer diaries are squeezed into it
 
 # History lengths: log-normal, clipped.
-MEDIAN_EVENTS = 26.0
+MEDIAN_EVENTS = 27.0
 SPREAD_EVENTS = 0.55
 FEWEST_EVENTS, MOST_EVENTS = 6, 110
 
 # Catalogue.
 FIRST_YEAR, LAST_YEAR = 1968, 2024
-SERIES = 70
+SERIES = 45
 SERIES_LENGTHS = (2, 3, 4, 5)
 SERIES_LENGTH_CHANCES = (0.2, 0.4, 0.25, 0.15)
 YEARS_BETWEEN_PARTS = (1, 2, 3)
 GENRES_PER_FILM_CHANCES = (0.3, 0.5, 0.2)  # one, two, three genres
-POPULARITY_SPREAD = 0.75  # standard deviation of log popularity: the long tail
-LATER_PART_LOSS = 0.1  # log popularity lost with each later part of a series
+POPULARITY_SPREAD = 0.4  # standard deviation of log popularity: the long tail
 
 # Gaps in the tables: the share of cells left blank. The viewers themselves see no blanks.
 BLANK_GENRES, BLANK_YEAR, BLANK_AGE, BLANK_OCCUPATION = 0.04, 0.03, 0.06, 0.08
 
 # How a viewer picks the next film: each weight scales one term of a sum of logits.
-TASTE_WEIGHT = 0.9  # lasting taste, from age group, occupation and the viewer alone
-OWN_TASTE = 0.6  # standard deviation of the part of a taste that nothing in users.csv explains
-LAG_WEIGHTS = (0.24, 0.24, 0.22, 0.16, 0.14)  # pull of the last, second last, ... film
-MOOD_WEIGHT = 4.5  # pull of the genres that follow on from the last films
-FATIGUE_WEIGHT = 1.5  # loss for a genre that each of the last three films had
-ERA_WEIGHT = 1.8  # pull of films from about the same years as the last films
-ERA_WIDTH = 7.0  # years
+TASTE_WEIGHT = 1.0  # lasting taste, from age group, occupation and the viewer alone
+OWN_TASTE = 0.9  # standard deviation of the part of a taste that nothing in users.csv explains
+NOSTALGIA_WEIGHT = 1.0  # pull of films from about the years when the viewer was young
+NOSTALGIA_AGE, NOSTALGIA_SPREAD, NOSTALGIA_WIDTH = 18, 5.0, 12.0  # years
+LAG_WEIGHTS = (0.14, 0.26, 0.24, 0.2, 0.16)  # pull of the last, second last, ... film
+MOOD_WEIGHT = 7.5  # pull of the genres that follow on from the last films
+FATIGUE_WEIGHT = 1.5  # loss for a genre that each of the last TIRING films had
+TIRING = 3
+ERA_WEIGHT = 3.25  # pull of films from about the same years as the last films
+ERA_WIDTH = 5.0  # years
 SEASON_WEIGHT = 0.9
-UNSTARTED = -2.5  # for part II and on, before the part ahead of it was watched
-SERIES_PULL = (2.6, 4.2, 4.0, 3.0, 2.0, 1.0)  # next part, by films watched since the last part
+UNSTARTED = -1.0  # for part II and on, before the part ahead of it was watched
+SERIES_PULL = (2.2, 3.4, 3.2, 2.4, 1.6, 0.8)  # next part, by films watched since the last part
 COLD_SERIES = -1.0  # next part of a series left alone for longer than that
 STRAY = 0.05  # chance of a pick at random from all films not yet watched
 
 # Ratings: stars, before rounding to halves.
-MEAN_STARS = 4.05
-TASTE_STARS, QUALITY_STARS, NOISE_STARS = 0.55, 0.3, 0.45
+MEAN_STARS = 3.9
+POSITIVE_STARS = 4.0  # counted as liked in the summary
+TASTE_STARS, QUALITY_STARS, NOISE_STARS = 0.55, 0.3, 0.6
 
+# The genres stand in a ring: a film puts viewers in the mood for what follows its genres there.
 GENRES = (
-    "Drama", "Comedy", "Thriller", "Horror", "Romance", "Family",
-    "Crime", "Mystery", "Science Fiction", "Fantasy", "Adventure", "Documentary",
+    "Drama", "Romance", "Comedy", "Family", "Adventure", "Fantasy",
+    "Science Fiction", "Documentary", "Mystery", "Crime", "Thriller", "Horror",
 )  # fmt: skip
-GENRE_SHARES = (0.14, 0.13, 0.1, 0.08, 0.09, 0.08, 0.08, 0.06, 0.08, 0.06, 0.06, 0.04)
-# What a film of each genre puts viewers in the mood for: first choice, then second choice.
-FOLLOWS = {
-    "Drama": ("Romance", "Documentary"),
-    "Comedy": ("Family", "Adventure"),
-    "Thriller": ("Crime", "Horror"),
-    "Horror": ("Comedy", "Mystery"),
-    "Romance": ("Comedy", "Drama"),
-    "Family": ("Fantasy", "Adventure"),
-    "Crime": ("Mystery", "Drama"),
-    "Mystery": ("Horror", "Thriller"),
-    "Science Fiction": ("Thriller", "Documentary"),
-    "Fantasy": ("Science Fiction", "Romance"),
-    "Adventure": ("Science Fiction", "Fantasy"),
-    "Documentary": ("Drama", "Crime"),
-}
-STAY, FIRST_FOLLOW, SECOND_FOLLOW = 0.55, 1.0, 0.5
+GENRE_SHARES = (0.13, 0.09, 0.12, 0.08, 0.07, 0.07, 0.08, 0.05, 0.07, 0.08, 0.09, 0.07)
+FOLLOWS = {0: 0.4, 1: 1.0, 4: 0.5}  # steps along the ring, and how much each is called for
 # Month of the year (1-12), genre, strength.
 SEASONS = (
     (2, "Romance", 1.5), (7, "Adventure", 1.0), (8, "Adventure", 1.0),
@@ -115,6 +106,8 @@ OCCUPATION_LIKES = {
     "scientist": ("Documentary", "Science Fiction"),
     "retired": ("Crime", "Documentary"),
 }
+STUDENT_BELOW, RETIRED_FROM = 25, 65  # years of age
+STUDENT_CHANCE = 0.7
 LIKED = 1.0  # taste for a genre that an age band or an occupation likes
 
 # Words for titles, by genre: what the film is about, and how it feels.
@@ -135,23 +128,24 @@ NOUNS = {
 ADJECTIVES = {
     "Drama": "Quiet Borrowed Unsent Narrow Patient",
     "Comedy": "Reluctant Upside-Down Second-Best Runaway Ticklish",
-    "Thriller": "Silent Burning Blind Final Severed",
+    "Thriller": "Muffled Burning Blind Final Severed",
     "Horror": "Hungry Pale Rotting Whispering Sunken",
-    "Romance": "Tender Almost Midsummer Faraway Blushing",
+    "Romance": "Tender Stolen Midsummer Faraway Blushing",
     "Family": "Littlest Marvellous Muddy Wobbly Giggling",
     "Crime": "Crooked Counterfeit Dirty Midnight Gilded",
-    "Mystery": "Missing Locked Thirteenth Forgotten Veiled",
+    "Mystery": "Missing Locked Thirteenth Misread Veiled",
     "Science Fiction": "Hydrogen Distant Synthetic Zero-Hour Lunar",
     "Fantasy": "Glass Moonlit Enchanted Silver Nameless",
-    "Adventure": "Uncharted Thundering Golden Lost Windward",
+    "Adventure": "Uncharted Thundering Copper Stubborn Windward",
     "Documentary": "Living Vanishing Ordinary Northern Unseen",
 }
 PLACES = (
-    "Glass", "Ostrelle", "Quarrowby", "Venn Island", "Marlow Fen", "Tessaly", "Karsk", "Dunmere",
+    "Ostrelle", "Quarrowby", "Venn Island", "Marlow Fen", "Tessaly", "Karsk", "Dunmere",
     "Port Alder", "Brackwater", "Ivory Lane", "Hollin Street", "Saint Odo", "Pellmoor",
     "Varnholt", "Little Umber", "Cape Sorrow", "Nine Elms Road", "Ashgrove", "Lindqvist Bay",
+    "Morrow Quay",
 )  # fmt: skip
-NUMERALS = ("", "II", "III", "IV", "V")
+NUMERALS = ("II", "III", "IV", "V")
 
 
 @dataclass(frozen=True)
@@ -179,7 +173,8 @@ class Viewers:
 
     age: Ints  # years
     occupation: Ints  # index into OCCUPATION_LIKES
-    taste: Floats  # viewers x genres, about -2 to 3
+    taste: Floats  # viewers x genres, about -3 to 4
+    dear_year: Floats  # middle of the years of release that the viewer likes
     events: Ints  # films to watch
 
 
@@ -187,7 +182,7 @@ class Viewers:
 class Forces:
     """What pulls viewers to films, worked out once: logits, weights included."""
 
-    lasting: Floats  # viewers x films: popularity and taste
+    lasting: Floats  # viewers x films: popularity, taste and the years held dear
     season: Floats  # 12 x films
     mood: Floats  # films x films: row, a film just watched; column, a film to come
     genres: Floats  # films x genres: the genre marks as numbers
@@ -227,7 +222,7 @@ def make_catalogue(rng: np.random.Generator) -> Catalogue:
     """Draw ITEMS films, series among them, in a shuffled order."""
     parts = draw_parts(rng)
     series_of = np.repeat(np.arange(len(parts)), parts)
-    part = np.concatenate([np.arange(count) for count in parts])
+    part = np.arange(ITEMS) - np.repeat(np.cumsum(parts) - parts, parts)
     genres = draw_genres(len(parts), rng)
     popularity = rng.normal(0.0, POPULARITY_SPREAD, len(parts))[series_of]
     return shuffled(
@@ -237,7 +232,7 @@ def make_catalogue(rng: np.random.Generator) -> Catalogue:
             year=draw_years(parts, rng),
             next_part=next_parts(parts),
             later_part=part > 0,
-            popularity=popularity + rng.normal(0.0, 0.2, ITEMS) - LATER_PART_LOSS * part,
+            popularity=popularity + rng.normal(0.0, 0.2, ITEMS),
             quality=rng.normal(0.0, 1.0, ITEMS),
         ),
         rng,
@@ -285,10 +280,18 @@ def draw_titles(parts: Ints, genres: Bools, rng: np.random.Generator) -> list[st
         genre = GENRES[int(rng.choice(np.flatnonzero(marks)))]
         story = fresh_title(genre, used, rng)
         titles.append(story)
-        titles += [
-            f"{story} {numeral}: {fresh_title(genre, used, rng)}" for numeral in NUMERALS[1 : int(count)]
-        ]
+        titles += sequels(story, genre, int(count) - 1, rng)
     return titles
+
+
+def sequels(story: str, genre: str, count: int, rng: np.random.Generator) -> list[str]:
+    """Return the titles of the later parts of a series: numerals from II, and subtitles."""
+    nouns = [noun for noun in NOUNS[genre].split() if noun not in story]
+    chosen = rng.permutation(len(nouns))[:count]
+    return [
+        f"{story} {numeral}: The {pick(ADJECTIVES[genre].split(), rng)} {nouns[noun]}"
+        for numeral, noun in zip(NUMERALS[:count], chosen, strict=True)
+    ]
 
 
 def fresh_title(genre: str, used: set[str], rng: np.random.Generator) -> str:
@@ -296,8 +299,8 @@ def fresh_title(genre: str, used: set[str], rng: np.random.Generator) -> str:
     while True:
         noun, adjective = pick(NOUNS[genre].split(), rng), pick(ADJECTIVES[genre].split(), rng)
         place = pick(PLACES, rng)
-        patterns = (f"{noun} of {place}", f"The {adjective} {noun} of {place}")
-        title = pick((*patterns, f"The {adjective} {noun}", f"{adjective} {place}"), rng)
+        long_title = f"The {adjective} {noun} of {place}"
+        title = pick((f"{noun} of {place}", f"The {place} {noun}", f"{adjective} {place}", long_title), rng)
         if title not in used:
             used.add(title)
             return title
@@ -335,15 +338,21 @@ def make_viewers(rng: np.random.Generator) -> Viewers:
     own = rng.normal(0.0, OWN_TASTE, (USERS, len(GENRES)))
     lengths = MEDIAN_EVENTS * np.exp(rng.normal(0.0, SPREAD_EVENTS, USERS))
     events = np.clip(lengths.astype(np.int64), FEWEST_EVENTS, MOST_EVENTS)
-    return Viewers(age, occupation, shared + own, events)
+    return Viewers(age, occupation, shared + own, draw_dear_years(age, rng), events)
+
+
+def draw_dear_years(age: Ints, rng: np.random.Generator) -> Floats:
+    """Return the year that each viewer likes films from: about when they were young."""
+    young = np.clip(LAST_YEAR - age + NOSTALGIA_AGE, FIRST_YEAR, LAST_YEAR)
+    return young + rng.normal(0.0, NOSTALGIA_SPREAD, age.size)
 
 
 def draw_occupations(age: Ints, rng: np.random.Generator) -> Ints:
     """Return an occupation index a viewer: the young often study, the old have retired."""
     names = list(OCCUPATION_LIKES)
     drawn = rng.integers(1, len(names) - 1, size=age.size)
-    drawn[(age < 25) & (rng.random(age.size) < 0.7)] = names.index("student")
-    drawn[age >= 65] = names.index("retired")
+    drawn[(age < STUDENT_BELOW) & (rng.random(age.size) < STUDENT_CHANCE)] = names.index("student")
+    drawn[age >= RETIRED_FROM] = names.index("retired")
     return drawn
 
 
@@ -374,13 +383,20 @@ def watch_films(catalogue: Catalogue, viewers: Viewers, rng: np.random.Generator
 def make_forces(catalogue: Catalogue, viewers: Viewers) -> Forces:
     """Return the parts of the logits that do not depend on what was watched."""
     loads = catalogue.loads
+    taste = TASTE_WEIGHT * viewers.taste @ loads.T
+    nostalgia = NOSTALGIA_WEIGHT * near(catalogue.year - viewers.dear_year[:, None], NOSTALGIA_WIDTH)
     return Forces(
-        lasting=catalogue.popularity + TASTE_WEIGHT * viewers.taste @ loads.T,
+        lasting=catalogue.popularity + taste + nostalgia,
         season=SEASON_WEIGHT * season_table() @ loads.T,
         mood=MOOD_WEIGHT * loads @ follow_table() @ loads.T,
         genres=catalogue.genres.astype(np.float64),
         series=np.where(catalogue.later_part, UNSTARTED, 0.0),
     )
+
+
+def near(years_off: Floats, width: float) -> Floats:
+    """Return how near two years are: 1 for the same year, towards 0 past the width in years."""
+    return np.exp(-0.5 * (years_off / width) ** 2)
 
 
 def season_table() -> Floats:
@@ -393,20 +409,18 @@ def season_table() -> Floats:
 
 def follow_table() -> Floats:
     """Return genres x genres: how much a film of the row's genre calls for the column's."""
-    table = STAY * np.eye(len(GENRES))
-    for genre, (first, second) in FOLLOWS.items():
-        table[GENRES.index(genre), GENRES.index(first)] = FIRST_FOLLOW
-        table[GENRES.index(genre), GENRES.index(second)] = SECOND_FOLLOW
-    return table
+    one = np.eye(len(GENRES))
+    return sum((pull * np.roll(one, step, axis=1) for step, pull in FOLLOWS.items()), 0.0 * one)
 
 
 def draw_times(events: int, rng: np.random.Generator) -> Ints:
     """Return ascending Unix seconds, one an event: sittings with pauses, within SPAN."""
     sitting = rng.random(events) < SAME_SITTING
     gaps = rng.exponential(np.where(sitting, SITTING_GAP, PAUSE_GAP))
-    elapsed = np.cumsum(np.maximum(gaps, SHORTEST_GAP))
-    elapsed *= min(1.0, 0.98 * SPAN / elapsed[-1])
-    return (START + rng.uniform(0.0, SPAN - elapsed[-1]) + elapsed).astype(np.int64)
+    elapsed: Floats = np.cumsum(np.maximum(gaps, SHORTEST_GAP))
+    elapsed *= min(1.0, LONGEST_STAY * SPAN / float(elapsed[-1]))
+    start = START + rng.uniform(0.0, SPAN - float(elapsed[-1]))
+    return (start + elapsed).astype(np.int64)
 
 
 def follow_viewer(
@@ -423,10 +437,9 @@ def follow_viewer(
     return films, chances
 
 
-def months_of(times: Ints) -> Ints:
+def months_of(times: Ints) -> list[int]:
     """Return the month (1 to 12, UTC) of each time in Unix seconds."""
-    months = times.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    return months % 12 + 1
+    return [datetime.fromtimestamp(second, UTC).month for second in times.tolist()]
 
 
 def recent_logits(catalogue: Catalogue, forces: Forces, watched: Ints) -> Floats:
@@ -435,9 +448,8 @@ def recent_logits(catalogue: Catalogue, forces: Forces, watched: Ints) -> Floats
         return forces.series
     last = watched[::-1][: len(LAG_WEIGHTS)]
     weights = np.array(LAG_WEIGHTS[: last.size]) / sum(LAG_WEIGHTS[: last.size])
-    years_off = (catalogue.year - weights @ catalogue.year[last]) / ERA_WIDTH
-    era = ERA_WEIGHT * np.exp(-0.5 * years_off**2)
-    tired = forces.genres[last[:3]].sum(axis=0) == 3
+    era = ERA_WEIGHT * near(catalogue.year - weights @ catalogue.year[last], ERA_WIDTH)
+    tired = forces.genres[last[:TIRING]].sum(axis=0) == TIRING
     fatigue = FATIGUE_WEIGHT * (forces.genres @ tired)
     return weights @ forces.mood[last] + era - fatigue + series_logits(catalogue, forces, watched)
 
@@ -472,45 +484,50 @@ def rate(match: Floats, quality: Floats, rng: np.random.Generator) -> Floats:
 
 def write_interactions(path: Path, diaries: Sequence[Diary]) -> None:
     """Write user_id, item_id, rating, timestamp, in order of time over all viewers."""
-    users = np.repeat(np.arange(len(diaries)), [diary.films.size for diary in diaries])
-    films, times, stars = (
-        np.concatenate([getattr(diary, name) for diary in diaries]) for name in ("films", "times", "stars")
+    events = sorted(
+        (when, user, film, star)
+        for user, diary in enumerate(diaries)
+        for when, film, star in zip(
+            diary.times.tolist(), diary.films.tolist(), diary.stars.tolist(), strict=True
+        )
     )
-    rows = (
-        (user_id(users[k]), item_id(films[k]), f"{stars[k]:g}", int(times[k]))
-        for k in np.argsort(times, kind="stable")
-    )
+    rows = ((user_id(user), item_id(film), f"{star:g}", when) for when, user, film, star in events)
     write_table(path, ("user_id", "item_id", "rating", "timestamp"), rows)
 
 
 def write_items(path: Path, catalogue: Catalogue, rng: np.random.Generator) -> None:
     """Write item_id, title, genres, year, with some genres and years left blank."""
-    no_genres, no_year = (rng.random(ITEMS) < share for share in (BLANK_GENRES, BLANK_YEAR))
-    rows = (
-        (
-            item_id(film),
-            title,
-            "" if no_genres[film] else "|".join(np.array(GENRES)[catalogue.genres[film]]),
-            "" if no_year[film] else int(catalogue.year[film]),
-        )
-        for film, title in enumerate(catalogue.titles)
+    years = [str(year) for year in catalogue.year.tolist()]
+    genres = [
+        "|".join(genre for genre, mark in zip(GENRES, marks, strict=True) if mark)
+        for marks in catalogue.genres.tolist()
+    ]
+    columns = (
+        [item_id(film) for film in range(ITEMS)],
+        catalogue.titles,
+        blanked(genres, BLANK_GENRES, rng),
+        blanked(years, BLANK_YEAR, rng),
     )
-    write_table(path, ("item_id", "title", "genres", "year"), rows)
+    header = ("item_id", "title", "genres", "year")
+    write_table(path, header, zip(*columns, strict=True))
 
 
 def write_users(path: Path, viewers: Viewers, rng: np.random.Generator) -> None:
     """Write user_id, age, occupation, with some ages and occupations left blank."""
-    no_age, no_job = (rng.random(USERS) < share for share in (BLANK_AGE, BLANK_OCCUPATION))
     names = list(OCCUPATION_LIKES)
-    rows = (
-        (
-            user_id(user),
-            "" if no_age[user] else int(viewers.age[user]),
-            "" if no_job[user] else names[viewers.occupation[user]],
-        )
-        for user in range(USERS)
+    jobs = [names[int(job)] for job in viewers.occupation]
+    columns = (
+        [user_id(user) for user in range(USERS)],
+        blanked([str(age) for age in viewers.age.tolist()], BLANK_AGE, rng),
+        blanked(jobs, BLANK_OCCUPATION, rng),
     )
-    write_table(path, ("user_id", "age", "occupation"), rows)
+    write_table(path, ("user_id", "age", "occupation"), zip(*columns, strict=True))
+
+
+def blanked(cells: Sequence[str], share: float, rng: np.random.Generator) -> list[str]:
+    """Return the cells, each left blank with this chance (0 to 1)."""
+    blank = rng.random(len(cells)) < share
+    return ["" if gone else cell for cell, gone in zip(cells, blank, strict=True)]
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -540,11 +557,11 @@ def print_summary(diaries: Sequence[Diary]) -> None:
     print(f"{len(diaries)} users, {ITEMS} items, {counts.sum()} events")
     print(f"events an item: {counts.min()} to {counts.max()}, median {np.median(counts):g}")
     stars = np.concatenate([diary.stars for diary in diaries])
-    print(f"rated 4 or more: {(stars >= 4.0).mean():.1%}")
+    print(f"rated {POSITIVE_STARS:g} or more: {(stars >= POSITIVE_STARS).mean():.1%}")
     ranks = np.array([last_rank(diary, counts > 0) for diary in diaries])
-    hits = ranks <= 10
-    print(f"best possible NDCG@10 {(hits / np.log2(1 + ranks)).mean():.4f}", end=", ")
-    print(f"HR@10 {hits.mean():.4f} (ranking by the true chances at each user's last event)")
+    hits = ranks <= CUTOFF
+    print(f"best possible NDCG@{CUTOFF} {(hits / np.log2(1 + ranks)).mean():.4f}", end=", ")
+    print(f"HR@{CUTOFF} {hits.mean():.4f} (ranking by the true chances at each user's last event)")
 
 
 def last_rank(diary: Diary, known: Bools) -> int:
