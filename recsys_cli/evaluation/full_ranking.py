@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_cli.evaluation.ranking import ideal_gains
+from recsys_cli.evaluation.ranking import ideal_gains, sum_per_user
 from recsys_cli.sequences.ragged import Ragged
 
 BLOCK: Final = 32  # columns of which the maximum is kept while the best are looked for
@@ -114,4 +114,4 @@ def _mean_gain(
     top, bottom = np.minimum(where.better, last), np.minimum(where.better + size, last)
     mean = (gain_of_first[bottom] - gain_of_first[top]) / size
     owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return np.bincount(owners, np.where(where.ranks > 0, mean, 0.0), len(offsets) - 1)
+    return sum_per_user(owners, np.where(where.ranks > 0, mean, 0.0), len(offsets) - 1)

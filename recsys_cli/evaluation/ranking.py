@@ -46,15 +46,15 @@ def _measures_at(
     """The measures at one k, in the order of `MEASURES`."""
     hit = (ranks > 0) & (ranks <= k)
     owner, rank, users = owners[hit], ranks[hit].astype(np.float64), len(targets)
-    hits = np.bincount(owner, minlength=users).astype(np.float64)
+    hits = sum_per_user(owner, np.ones(len(owner)), users)
     possible = np.minimum(targets, k)
     recall, precision = hits / targets, hits / k
     f1 = 2 * hits / (targets + k)  # 2pr / (p + r), which has no value where both are 0
-    gains = np.bincount(owner, discounts(rank), users)
+    gains = sum_per_user(owner, discounts(rank), users)
     ndcg = np.minimum(gains / ideal_gains(k)[possible], 1)  # a sum in another order may round above it
     first = hit_number[hit] == 1
-    mrr = np.bincount(owner[first], 1 / rank[first], users)
-    average_precision = np.bincount(owner, hit_number[hit] / rank, users) / possible
+    mrr = sum_per_user(owner[first], 1 / rank[first], users)
+    average_precision = sum_per_user(owner, hit_number[hit] / rank, users) / possible
     return np.minimum(hits, 1), recall, precision, f1, ndcg, mrr, average_precision
 
 
@@ -67,6 +67,11 @@ def _hit_numbers(
     numbers = np.empty(len(ranks), np.int64)
     numbers[order] = np.arange(1, len(ranks) + 1) - offsets[owners[order]]
     return numbers
+
+
+def sum_per_user(owners: NDArray[np.int64], values: NDArray[np.float64], users: int) -> NDArray[np.float64]:
+    """(users,) sums of values, each added to its owner's."""
+    return np.bincount(owners, values, users).astype(np.float64)
 
 
 def discounts(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
