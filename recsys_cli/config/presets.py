@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "fast": {"epochs": 10},
+    "fast": {"min_epochs": 8, "min_steps": 800, "model": {"embedding_dim": 64}},
     "balanced": {},
-    "best": {"epochs": 60, "patience": 8, "model": {"embedding_dim": 128}},
+    "best": {"min_epochs": 40, "min_steps": 5_000, "patience": 8, "model": {"embedding_dim": 128}},
 }

@@ -49,7 +49,7 @@ class PreprocessSettings(Settings):
 class ModelSettings(Settings):
     """The shape of the model."""
 
-    embedding_dim: int = Field(default=64, ge=2)
+    embedding_dim: int = Field(default=96, ge=2)
     num_blocks: int = Field(default=2, ge=1)
     num_heads: int = Field(default=2, ge=1)
     max_length: int = Field(default=64, ge=2)  # tokens of one user that attention sees
@@ -73,7 +73,9 @@ class TrainSettings(Settings):
     preset: Literal["fast", "balanced", "best"] = "balanced"
     model: ModelSettings = ModelSettings()
     seed: int = Field(default=0, ge=0)
-    epochs: int = Field(default=30, ge=1)
+    epochs: int | None = Field(default=None, ge=1)  # None: `min_epochs`, more where data are few
+    min_epochs: int = Field(default=20, ge=1)
+    min_steps: int = Field(default=2_500, ge=1)  # epochs are added (up to 100) until there are so many
     patience: int = Field(default=5, ge=1)  # epochs without a better validation NDCG@10
     learning_rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)

@@ -13,7 +13,7 @@ from flax import nnx
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from recsys_cli.artifacts.manifest import Artifact, ArtifactWriter, open_artifact
 from recsys_cli.config.settings import TrainSettings
@@ -120,7 +120,7 @@ def write_model_files(
     writer: ArtifactWriter, params: Params, dataset: Dataset, history: list[dict[str, Any]]
 ) -> None:
     """Write weights, vocabulary and history as the files of a new model version."""
-    save_file(_flat(params), writer.file("weights.safetensors"))
+    writer.file("weights.safetensors").write_bytes(save(_flat(params)))
     items = pa.table(
         {
             NUMBER: dataset.items[NUMBER],

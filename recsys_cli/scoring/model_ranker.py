@@ -118,7 +118,7 @@ class ModelRanker:
         self, users: UserVectors, excluded: NDArray[np.int32], keep: int, allowed: Array | None
     ) -> tuple[Float[Array, "users kept"], Int[Array, "users kept"]]:
         keep = min(keep, self.vectors.shape[0])
-        return _retrieve(jnp.asarray(users.states), self.vectors, jnp.asarray(excluded), allowed, keep)
+        return retrieve(jnp.asarray(users.states), self.vectors, jnp.asarray(excluded), allowed, keep)
 
     def cross_attention(
         self, users: UserVectors, columns: Int[Array, "users candidates"]
@@ -170,7 +170,7 @@ class ModelRanker:
 
 
 @jax.jit(static_argnames="keep")
-def _retrieve(
+def retrieve(
     states: Float[Array, "users dim"],
     vectors: Float[Array, "columns dim"],
     excluded: Int[Array, "users slots"],

@@ -26,6 +26,7 @@ from recsys_cli.training.step import Params, Step, TrainState, initial_state, ma
 from recsys_cli.training.validation import Validator
 
 LOGGER: Final = logging.getLogger("recsys")
+MAX_EPOCHS: Final = 100  # that few data are gone through
 STEPS_BETWEEN_LOOKS: Final = 20  # losses stay on the device for this many steps
 
 
@@ -72,12 +73,12 @@ def train_run(
     per_epoch = make_epoch(
         run.data, length=settings.model.max_length, seed=settings.seed, epoch=1
     ).num_batches(settings.rows_per_batch)
-    total_steps = run.total_steps or per_epoch * settings.epochs
+    epochs = _epochs(run, per_epoch)
+    total_steps = run.total_steps or per_epoch * epochs
     optimizer = make_optimizer(settings, total_steps)
     step = make_train_step(model, optimizer, settings, full_softmax=run.full_softmax)
     with open_checkpoints(folder) as checkpoints:
         progress = _begin(model, optimizer, checkpoints, resume=resume)
-        epochs = settings.epochs if run.max_steps is None else math.ceil(run.max_steps / per_epoch)
         if observer:
             observer.started(epochs, per_epoch, progress.epoch + 1)
         while not _finished(run, progress, epochs):
@@ -87,6 +88,18 @@ def train_run(
             if observer:
                 observer.epoch_ended(progress.history[-1], time.monotonic() - started)
     return model, progress, total_steps
+
+
+def _epochs(run: Run, per_epoch: int) -> int:
+    """How many epochs at most: as asked, or enough for the preset's steps."""
+    settings = run.settings
+    if run.max_steps is not None:
+        return math.ceil(run.max_steps / per_epoch)
+    if settings.epochs is not None:
+        return settings.epochs
+    chosen = max(settings.min_epochs, min(MAX_EPOCHS, math.ceil(settings.min_steps / per_epoch)))
+    LOGGER.info("epochs: at most %d, of %d steps each", chosen, per_epoch)
+    return chosen
 
 
 def _finished(run: Run, progress: Progress, epochs: int) -> bool:

@@ -55,7 +55,9 @@ def batch_loss(
         retrieval = _sampled_softmax(scene, settings.sampled_negatives, retrieval_key)
     cross, share = jnp.float32(0), 0.0
     if model.head is not None:
-        cross = _cross_attention(scene, model.head, settings.cross_attention_candidates, head_key)
+        cross = _cross_attention(
+            scene, model.head, min(settings.cross_attention_candidates, scene.num_items), head_key
+        )
         share = settings.cross_attention_weight
     total = ((1 - share) * retrieval + share * cross) / jnp.maximum(weights.sum(), 1.0)
     return total, Loss(retrieval, cross, (batch.targets > 0).sum())

@@ -81,5 +81,5 @@ def _validator(source: Dataset, spec: InputSpec, settings: TrainSettings) -> Val
     validator = Validator(source, Joined(spec, source), settings.seed)
     if len(validator.users):
         return validator
-    LOGGER.warning("no user has validation events: all %d epochs are run, nothing is chosen", settings.epochs)
+    LOGGER.warning("no user has validation events: every epoch is run, and the last one kept")
     return None
