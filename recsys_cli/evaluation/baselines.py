@@ -5,7 +5,7 @@ Each gives a batch of users (users × columns) scores; columns are item numbers 
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from recsys_cli.schemas import Part
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Dataset, Sequences
 from recsys_cli.sequences.vocabulary import tie_order
+
+DENSE_FROM: Final = 0.25  # share of filled cells from which a dense matrix is multiplied faster
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,13 @@ class CoOccurrence:
         met.data[:] = 1  # met twice is met
         together = (met.T @ met).tocsr()
         together.setdiag(0)
-        self._met, self._together = met, together
+        filled = together.nnz / max(1, len(known.columns) ** 2)
+        self._met = met
+        self._together = together.toarray() if filled > DENSE_FROM else together
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        return (self._met[users] @ self._together).toarray()
+        scores = self._met[users] @ self._together
+        return scores if isinstance(scores, np.ndarray) else scores.toarray()
 
 
 def fit_baselines(dataset: Dataset, known: Known, *, popular_days: int) -> list[Baseline]:
