@@ -1,6 +1,5 @@
 """Numbered checkpoints of a run: a pytree of arrays and a small JSON document each."""
 
-import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +42,7 @@ class Checkpoints:
 @contextmanager
 def open_checkpoints(folder: Path) -> Generator[Checkpoints]:
     """Open (or make) a folder of checkpoints."""
-    absl_logging.set_verbosity(logging.WARNING)  # Orbax reports every file at the info level
+    absl_logging.set_verbosity(absl_logging.WARNING)  # Orbax reports every file at the info level
     options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, create=True)
     with ocp.CheckpointManager(folder.absolute(), options=options) as manager:
         yield Checkpoints(manager)

@@ -102,7 +102,7 @@ class EpochBar:
             self._task,
             advance=1,
             description=f"epoch {epoch}/{self._epochs}",
-            speed=f"{speed:,.0f}/s",
+            speed=f"{speed:,.0f} targets/s",
         )
 
     def epoch_ended(self, record: EpochFigures, seconds: float) -> None:
