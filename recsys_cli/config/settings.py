@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 FieldKindName = Literal["category", "multi", "number", "text", "ignore"]
 
@@ -121,3 +121,16 @@ class EvaluateSettings(Settings):
     popular_days: int = Field(default=30, ge=1)
     bootstrap_samples: int = Field(default=1000, ge=1)
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("ks")
+    @classmethod
+    def _lengths_ascend(cls, ks: tuple[int, ...]) -> tuple[int, ...]:
+        if not ks or min(ks) < 1:
+            raise ValueError(f"ks={list(ks)}: give lengths of at least 1")
+        return tuple(sorted(set(ks)))
+
+    @model_validator(mode="after")
+    def _candidates_fill_the_lists(self) -> "EvaluateSettings":
+        if self.scorer == "full" and max(self.ks) > self.candidates:
+            raise ValueError(f"k={max(self.ks)} is more than candidates={self.candidates}")
+        return self

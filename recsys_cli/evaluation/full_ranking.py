@@ -60,6 +60,22 @@ def _standing(
     return Standing(np.where(ranked, ranks, 0), better, np.where(ranked, tied, 0))
 
 
+def standing_in_lists(
+    scores: NDArray[np.floating], ranks: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> Standing:
+    """Where targets stand as far as lists show: ties beyond a list's end are not seen.
+
+    `scores` is (users, k), in the order of the lists; `ranks` is flat, 0 for a target that is not in
+    its user's list.
+    """
+    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    listed = ranks > 0
+    rows = scores[owners]
+    score = rows[np.arange(len(ranks)), ranks - 1][:, None]
+    better, same = np.count_nonzero(rows > score, axis=1), np.count_nonzero(rows == score, axis=1)
+    return Standing(ranks, better, np.where(listed, same - 1, 0))
+
+
 def best_columns(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
     """(users, min(k, columns)) the best columns, best first; -1 where only excluded ones are left.
 

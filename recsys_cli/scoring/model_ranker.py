@@ -78,8 +78,9 @@ class ModelRanker:
         count = len(users)
         users, excluded = self._padded(users, exclude)
         vectors = self._encode(users, before)
-        scores, columns, shares = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
-        order = np.argsort(-scores, axis=1, kind="stable")[:count, :top_k]
+        found = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
+        scores, columns, shares = (array[:count] for array in found)  # without the padding
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
         scores, columns = np.take_along_axis(scores, order, 1), np.take_along_axis(columns, order, 1)
         items = np.where(np.isneginf(scores), 0, self.joined.columns[columns]).astype(np.int32)
         return Ranked(items, scores, self._probabilities(np.take_along_axis(shares, order, 1)))

@@ -1,0 +1,200 @@
+"""A model, a table or a baseline -> where it places the targets of the measured users."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_cli.artifacts.manifest import open_artifact
+from recsys_cli.config.settings import EvaluateSettings
+from recsys_cli.errors import ArtifactError, UsageError
+from recsys_cli.evaluation.baselines import Baseline, Known
+from recsys_cli.evaluation.full_ranking import (
+    Standing,
+    best_columns,
+    exclude,
+    standing,
+    standing_in_lists,
+)
+from recsys_cli.evaluation.judged import Judged, contained
+from recsys_cli.evaluation.ranking import ranks_in_lists
+from recsys_cli.evaluation.recommendations import Recommendations
+from recsys_cli.schemas import Part
+from recsys_cli.scoring.popular import popular_items
+from recsys_cli.scoring.ranker import Ranked, Ranker
+from recsys_cli.sequences.ragged import Ragged, span_indices
+from recsys_cli.sequences.store import Dataset
+
+USERS_PER_BATCH: Final = 1024
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a ranker did with the measured users and their targets."""
+
+    name: str
+    lists: NDArray[np.int32]  # (users, k) item numbers, best first; 0 where a list has ended
+    ranks: NDArray[np.int64]  # (targets,) from 1; 0 where a target is excluded or not in the list
+    tied: NDArray[np.bool_] | None  # (targets,) None where there are no scores
+    standing: Standing | None  # for what is expected over ties; None where there are no scores
+
+
+def place_baseline(baseline: Baseline, known: Known, judged: Judged, k: int) -> Placed:
+    """Every column is ranked; the `k` best are the list."""
+    targets, excluded = known.as_columns(judged.targets), known.as_columns(judged.excluded)
+    places: list[Standing] = []
+    lists: list[NDArray[np.int32]] = []
+    for rows in _batches(np.arange(len(judged.users))):
+        scores = baseline.scores(judged.users[rows])
+        exclude(scores, excluded.take(rows))
+        places.append(standing(scores, targets.take(rows)))
+        best = best_columns(scores, k)
+        lists.append(np.where(best < 0, 0, known.columns[best]).astype(np.int32))
+    where = Standing.join(places)
+    return Placed(baseline.name, np.concatenate(lists), where.ranks, where.tied > 0, where)
+
+
+def place_model(
+    model: Path, dataset: Dataset, judged: Judged, settings: EvaluateSettings
+) -> tuple[Placed, list[str]]:
+    """The model's lists, and what a person should know of them.
+
+    As in `score`, a user whose history the model cannot read gets the popular items.
+    """
+    from recsys_cli.scoring.model_ranker import load_ranker  # noqa: PLC0415  (imports jax)
+
+    notes = _provenance_notes(model, dataset)
+    ranker = load_ranker(model, dataset, scorer=settings.scorer, candidates=settings.candidates)
+    readable = ranker.knows(judged.users, before=settings.split)
+    lists = _Lists.empty(judged, max(settings.ks))
+    for rows in _batches(np.flatnonzero(readable)):
+        _rank_by_model(ranker, judged, rows, lists, settings.split)
+    unread = np.flatnonzero(~readable)
+    if len(unread):
+        _rank_by_popularity(dataset, judged, unread, lists, settings)
+        notes.append(f"{len(unread):,} users have no event that the model can read: popular items stand in.")
+    if ranker.unknown_items:
+        notes.append(f"The model does not know {ranker.unknown_items:,} items of the dataset.")
+    return _placed_by_lists("model", lists.items, lists.scores, lists.tied, judged), notes
+
+
+class _Lists(NamedTuple):
+    """Lists of the measured users, filled in batch by batch."""
+
+    items: NDArray[np.int32]  # (users, k)
+    scores: NDArray[np.float32]  # (users, k)
+    tied: NDArray[np.bool_]  # (targets,)
+
+    @classmethod
+    def empty(cls, judged: Judged, k: int) -> "_Lists":
+        shape = len(judged.users), k
+        return cls(
+            np.zeros(shape, np.int32),
+            np.full(shape, -np.inf, np.float32),
+            np.zeros(len(judged.targets.values), bool),
+        )
+
+    def fill(self, rows: NDArray[np.int64], ranked: Ranked) -> None:
+        width = ranked.items.shape[1]  # a small catalogue gives shorter lists
+        self.items[rows, :width] = ranked.items
+        self.scores[rows, :width] = ranked.scores
+
+
+def _rank_by_model(
+    ranker: Ranker, judged: Judged, rows: NDArray[np.int64], lists: _Lists, part: Part
+) -> None:
+    users, targets, excluded = judged.users[rows], judged.targets.take(rows), judged.excluded.take(rows)
+    lists.fill(rows, ranker.rank(users, before=part, top_k=lists.items.shape[1], exclude=excluded))
+    spans = span_indices(judged.targets.offsets[rows], judged.targets.offsets[rows + 1])
+    lists.tied[spans] = ranker.tied(users, before=part, targets=targets, exclude=excluded)
+
+
+def _rank_by_popularity(
+    dataset: Dataset, judged: Judged, rows: NDArray[np.int64], lists: _Lists, settings: EvaluateSettings
+) -> None:
+    popular = popular_items(dataset, before=settings.split, days=settings.popular_days, allowed=None)
+    lists.fill(rows, popular.rank(judged.excluded.take(rows), top_k=lists.items.shape[1]))
+
+
+def _provenance_notes(model: Path, dataset: Dataset) -> list[str]:
+    """What speaks against the model's figures: it may have been trained on what it is measured on."""
+    inputs = open_artifact(model, "model").manifest.inputs
+    notes: list[str] = []
+    if "refit" in inputs:
+        notes.append(
+            "The model was refitted on all events of its dataset: it has seen what it is measured on."
+        )
+    if inputs.get("dataset") != dataset.fingerprint:
+        notes.append(f"The model was trained on another version of the dataset than {dataset.path}.")
+    return notes
+
+
+def place_table(
+    table: Recommendations, judged: Judged, k: int, *, include_seen: bool
+) -> tuple[Placed, list[str]]:
+    """The table's lists, and what a person should know of them. A user without a row has no hit."""
+    items, scores = table.lists(judged.users, k), table.listed_scores(judged.users, k)
+    placed = _placed_by_lists("recommendations", items, scores, None, judged)
+    seen = 0 if include_seen else _count_listed(items, judged.excluded)
+    counts = {
+        "{:,} measured users are not in the table: they count as misses.": table.missing(judged.users),
+        "{:,} rows recommend an item that is not in the dataset.": int((table.items == 0).sum()),
+        "{:,} rows are for users that are not in the dataset.": int((table.users == 0).sum()),
+        "{:,} recommended items were in the user's history already: none of them can be a hit.": seen,
+    }
+    return placed, [sentence.format(count) for sentence, count in counts.items() if count]
+
+
+def check_table(table: Recommendations, dataset: Dataset, settings: EvaluateSettings) -> list[str]:
+    """Raise an error where the table says that it was made for something else; return notes."""
+    made_by = table.made_by
+    if made_by is None:
+        return [
+            f"{table.name} does not say what made it: whether it knew the {settings.split} part is not checked."
+        ]
+    if made_by.get("dataset") != dataset.fingerprint:
+        raise ArtifactError(
+            f"{table.name} was made from another dataset than {dataset.path}.",
+            hint="Give the dataset that it was made from, or make it again with `recsys score`.",
+        )
+    if made_by.get("before") != settings.split:
+        raise ArtifactError(
+            f"{table.name} was made {_moment(made_by.get('before'))}, not before the {settings.split} part.",
+            hint=f"Make it with `recsys score --before {settings.split}`, or choose another --split.",
+        )
+    if bool(made_by.get("include_seen")) != settings.include_seen:
+        raise UsageError(
+            f"{table.name} was made with{'' if made_by.get('include_seen') else 'out'} --include-seen.",
+            hint="Measure it as it was made: give --include-seen to both commands, or to neither.",
+        )
+    return []
+
+
+def _moment(before: object) -> str:
+    return "from all events" if before is None else f"before the {before} part"
+
+
+def _count_listed(lists: NDArray[np.int32], excluded: Ragged) -> int:
+    users, k = lists.shape
+    return int(contained(Ragged(lists.ravel(), np.arange(users + 1) * k), excluded).sum())
+
+
+def _placed_by_lists(
+    name: str,
+    lists: NDArray[np.int32],
+    scores: NDArray[np.floating] | None,
+    tied: NDArray[np.bool_] | None,
+    judged: Judged,
+) -> Placed:
+    """`tied` None: as far as the lists show."""
+    ranks = np.where(judged.unreachable, 0, ranks_in_lists(lists, judged.targets))
+    if scores is None:
+        return Placed(name, lists, ranks, None, None)
+    where = standing_in_lists(scores, ranks, judged.targets.offsets)
+    return Placed(name, lists, ranks, where.tied > 0 if tied is None else tied, where)
+
+
+def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [rows[first : first + USERS_PER_BATCH] for first in range(0, len(rows), USERS_PER_BATCH)]
