@@ -70,6 +70,7 @@ class Popular:
         self.name = "most popular" if days is None else "recently popular"
         since = None if days is None else last_days(known.sequences, known.stops, days)
         counts = popularity(known.sequences, known.stops, since)
+        counts = np.pad(counts, (0, len(known.columns) - len(counts)))  # items that nobody has met
         self._counts = counts[known.columns - 1].astype(np.float32)
 
     def scores(self, users: NDArray[np.int64]) -> NDArray[np.float32]:

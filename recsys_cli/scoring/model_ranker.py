@@ -78,8 +78,8 @@ class ModelRanker:
         count = len(users)
         users, excluded = self._padded(users, exclude)
         vectors = self._encode(users, before)
-        found = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
-        scores, columns, shares = (array[:count] for array in found)  # without the padding
+        scores, columns, shares = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
+        scores, columns, shares = scores[:count], columns[:count], shares[:count]  # without the padding
         order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
         scores, columns = np.take_along_axis(scores, order, 1), np.take_along_axis(columns, order, 1)
         items = np.where(np.isneginf(scores), 0, self.joined.columns[columns]).astype(np.int32)

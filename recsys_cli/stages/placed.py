@@ -152,7 +152,7 @@ def check_table(table: Recommendations, dataset: Dataset, settings: EvaluateSett
     made_by = table.made_by
     if made_by is None:
         return [
-            f"{table.name} does not say what made it: whether it knew the {settings.split} part is not checked."
+            f"{table.name} does not say what it was made from; it may have known the {settings.split} part."
         ]
     if made_by.get("dataset") != dataset.fingerprint:
         raise ArtifactError(
