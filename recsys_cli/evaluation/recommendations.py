@@ -26,6 +26,7 @@ from recsys_cli.sequences.vocabulary import numbers_of
 RANK: Final = "rank"
 SCORE: Final = "score"
 METADATA_KEY: Final = b"recsys"  # of a Parquet file: JSON that says what made it
+JSON_BLOCK: Final = 1 << 24  # bytes; no line may be longer
 _HINT: Final = (
     "A table of recommendations has columns user_id, item_id and rank, as `recsys score` writes it."
 )
@@ -131,7 +132,20 @@ def _read_csv(path: Path) -> pa.Table:
 
 
 def _read_json_lines(path: Path) -> pa.Table:
-    return pyarrow.json.read_json(path)
+    """Ids are text or integers, whatever a text looks like: Arrow takes "2026-01-01" for a time."""
+    options = pyarrow.json.ReadOptions(block_size=JSON_BLOCK)
+    table = pyarrow.json.read_json(path, options)
+    fields = [_as_text(field) for field in table.schema if field.name in {USER_ID, ITEM_ID}]
+    if all(field in table.schema for field in fields):
+        return table
+    parsing = pyarrow.json.ParseOptions(explicit_schema=pa.schema(fields))
+    return pyarrow.json.read_json(path, options, parsing)
+
+
+def _as_text(field: pa.Field) -> pa.Field:
+    if _is_list(field.type) and pa.types.is_temporal(field.type.value_type):
+        return field.with_type(pa.list_(pa.string()))
+    return field.with_type(pa.string()) if pa.types.is_temporal(field.type) else field
 
 
 def _rows(table: pa.Table, name: str) -> _Rows:

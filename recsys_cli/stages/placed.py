@@ -1,14 +1,15 @@
 """A model, a table or a baseline -> where it places the targets of the measured users."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys_cli.artifacts.manifest import open_artifact
-from recsys_cli.config.settings import EvaluateSettings
+from recsys_cli.config.settings import EvaluateSettings, ScoreSettings
 from recsys_cli.errors import ArtifactError, UsageError
 from recsys_cli.evaluation.baselines import Baseline, Known
 from recsys_cli.evaluation.full_ranking import (
@@ -22,8 +23,11 @@ from recsys_cli.evaluation.judged import Judged, contained
 from recsys_cli.evaluation.ranking import ranks_in_lists
 from recsys_cli.evaluation.recommendations import Recommendations
 from recsys_cli.schemas import Part
+from recsys_cli.scoring.filters import denied_items, requested_users
 from recsys_cli.scoring.popular import popular_items
-from recsys_cli.scoring.ranker import Ranked, Ranker
+from recsys_cli.scoring.ranker import Ranker
+from recsys_cli.scoring.recommendations import Lists
+from recsys_cli.scoring.stream import Rules, stream_lists
 from recsys_cli.sequences.ragged import Ragged, span_indices
 from recsys_cli.sequences.store import Dataset
 
@@ -61,61 +65,67 @@ def place_model(
 ) -> tuple[Placed, list[str]]:
     """The model's lists, and what a person should know of them.
 
-    As in `score`, a user whose history the model cannot read gets the popular items.
+    They are those that `score --before` writes: every user of the dataset in the same batches,
+    since a user's vector depends, in its last bit, on whom it is computed with.
     """
     from recsys_cli.scoring.model_ranker import load_ranker  # noqa: PLC0415  (imports jax)
 
     notes = _provenance_notes(model, dataset)
     ranker = load_ranker(model, dataset, scorer=settings.scorer, candidates=settings.candidates)
-    readable = ranker.knows(judged.users, before=settings.split)
-    lists = _Lists.empty(judged, max(settings.ks))
-    for rows in _batches(np.flatnonzero(readable)):
-        _rank_by_model(ranker, judged, rows, lists, settings.split)
-    unread = np.flatnonzero(~readable)
-    if len(unread):
-        _rank_by_popularity(dataset, judged, unread, lists, settings)
-        notes.append(f"{len(unread):,} users have no event that the model can read: popular items stand in.")
+    items, scores = _listed(ranker, dataset, judged, settings)
+    unread = int((~ranker.knows(judged.users, before=settings.split)).sum())
+    if unread:
+        notes.append(f"{unread:,} users have no event that the model can read: popular items stand in.")
     if ranker.unknown_items:
         notes.append(f"The model does not know {ranker.unknown_items:,} items of the dataset.")
-    return _placed_by_lists("model", lists.items, lists.scores, lists.tied, judged), notes
+    tied = _tied_by_model(ranker, judged, settings.split)
+    return _placed_by_lists("model", items, scores, tied, judged), notes
 
 
-class _Lists(NamedTuple):
-    """Lists of the measured users, filled in batch by batch."""
-
-    items: NDArray[np.int32]  # (users, k)
-    scores: NDArray[np.float32]  # (users, k)
-    tied: NDArray[np.bool_]  # (targets,)
-
-    @classmethod
-    def empty(cls, judged: Judged, k: int) -> "_Lists":
-        shape = len(judged.users), k
-        return cls(
-            np.zeros(shape, np.int32),
-            np.full(shape, -np.inf, np.float32),
-            np.zeros(len(judged.targets.values), bool),
-        )
-
-    def fill(self, rows: NDArray[np.int64], ranked: Ranked) -> None:
-        width = ranked.items.shape[1]  # a small catalogue gives shorter lists
-        self.items[rows, :width] = ranked.items
-        self.scores[rows, :width] = ranked.scores
+def _listed(
+    ranker: Ranker, dataset: Dataset, judged: Judged, settings: EvaluateSettings
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """(users, k) items and scores of the measured users, out of everybody's."""
+    measured = np.zeros(dataset.num_users, bool)
+    measured[judged.users] = True
+    items: list[NDArray[np.int32]] = []
+    scores: list[NDArray[np.float32]] = []
+    first = 0
+    for batch in _stream(ranker, dataset, settings):
+        rows = measured[first : first + len(batch.sources)]
+        items.append(batch.ranked.items[rows])
+        scores.append(batch.ranked.scores[rows])
+        first += len(rows)
+    return np.concatenate(items), np.concatenate(scores)
 
 
-def _rank_by_model(
-    ranker: Ranker, judged: Judged, rows: NDArray[np.int64], lists: _Lists, part: Part
-) -> None:
-    users, targets, excluded = judged.users[rows], judged.targets.take(rows), judged.excluded.take(rows)
-    lists.fill(rows, ranker.rank(users, before=part, top_k=lists.items.shape[1], exclude=excluded))
-    spans = span_indices(judged.targets.offsets[rows], judged.targets.offsets[rows + 1])
-    lists.tied[spans] = ranker.tied(users, before=part, targets=targets, exclude=excluded)
+def _stream(ranker: Ranker, dataset: Dataset, settings: EvaluateSettings) -> Iterator[Lists]:
+    """Everybody's lists, as `score` makes them."""
+    everyone = requested_users(dataset, None)
+    return stream_lists(
+        everyone,
+        ranker=ranker,
+        popular=popular_items(dataset, before=settings.split, days=settings.popular_days, allowed=None),
+        sequences=dataset.sequences,
+        rules=Rules(
+            before=settings.split,
+            top_k=min(max(settings.ks), dataset.num_items),
+            include_seen=settings.include_seen,
+            allowed=None,
+            denied=denied_items(dataset, everyone, None),
+        ),
+        users_per_batch=ScoreSettings().users_per_batch,
+    )
 
 
-def _rank_by_popularity(
-    dataset: Dataset, judged: Judged, rows: NDArray[np.int64], lists: _Lists, settings: EvaluateSettings
-) -> None:
-    popular = popular_items(dataset, before=settings.split, days=settings.popular_days, allowed=None)
-    lists.fill(rows, popular.rank(judged.excluded.take(rows), top_k=lists.items.shape[1]))
+def _tied_by_model(ranker: Ranker, judged: Judged, part: Part) -> NDArray[np.bool_]:
+    """(targets,) whether another item has the target's retrieval score; false where nothing is scored."""
+    tied = np.zeros(len(judged.targets.values), bool)
+    for rows in _batches(np.flatnonzero(ranker.knows(judged.users, before=part))):
+        spans = span_indices(judged.targets.offsets[rows], judged.targets.offsets[rows + 1])
+        users, targets, excluded = judged.users[rows], judged.targets.take(rows), judged.excluded.take(rows)
+        tied[spans] = ranker.tied(users, before=part, targets=targets, exclude=excluded)
+    return tied
 
 
 def _provenance_notes(model: Path, dataset: Dataset) -> list[str]:
