@@ -132,6 +132,12 @@ class ArtifactWriter:
         self._scratch[name] = self.path / f"{SCRATCH_PREFIX}{name}"
         return self._scratch[name]
 
+    def folder(self, name: str) -> Path:
+        """A scratch folder inside the artifact's directory, gone when the writing ends."""
+        path = self.path / f"{SCRATCH_PREFIX}{name}"
+        path.mkdir()
+        return path
+
     def commit(
         self,
         *,

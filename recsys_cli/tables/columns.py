@@ -1,0 +1,97 @@
+"""Which column is which: by its usual names, or by the name that an option gives."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from recsys_cli.errors import DataError, UsageError
+
+# Compared without case, `_`, `-` and spaces; the first of a list wins over the later ones.
+USUAL_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "user": (
+        "userid", "user", "uid", "username", "customerid", "customer", "visitorid", "memberid",
+        "accountid", "reviewerid", "sessionid", "clientid",
+    ),
+    "item": (
+        "itemid", "item", "iid", "movieid", "movie", "productid", "product", "asin", "parentasin",
+        "articleid", "bookid", "isbn", "trackid", "songid", "sku", "contentid", "newsid", "gameid",
+        "businessid",
+    ),
+    "timestamp": (
+        "timestamp", "time", "ts", "datetime", "date", "unixreviewtime", "eventtime", "createdat",
+        "occurredat", "unixtime", "position",
+    ),
+    "rating": ("rating", "ratings", "score", "stars", "overall", "rate"),
+}  # fmt: skip
+ENTITY_ID: Final = "id"
+OPTIONAL: Final = ("timestamp", "rating")
+
+
+def find_columns(
+    source: str, names: Sequence[str], roles: Sequence[str], named: Mapping[str, str | None]
+) -> dict[str, str]:
+    """Role -> column name, for the roles that `source` has.
+
+    `named` holds what options say. Raises UsageError for a named column that is not there,
+    DataError where a role that is needed has no column, or more than one that fits equally well.
+    """
+    found: dict[str, str] = {}
+    for role in roles:
+        column = _named(source, names, role, named.get(role)) or _usual(source, names, role)
+        if column is None and role not in OPTIONAL:
+            raise DataError(
+                f"{source} has no {role} column: its columns are {_listed(names)}.{_separator_hint(names)}",
+                hint=f"Name it with --{role}-column.",
+            )
+        if column is not None:
+            found[role] = column
+    return found
+
+
+def find_entity_columns(source: str, names: Sequence[str], entity: str, named: str | None) -> dict[str, str]:
+    """`id` -> the column of ids, and every other column under its own name.
+
+    `named` is what an option says of the interactions; here it counts where such a column exists. A
+    column that is called `id` is taken where there is no other.
+    """
+    column = named if named in names else _usual(source, names, entity)
+    if column is None:
+        column = next((name for name in names if name.casefold() == ENTITY_ID), None)
+    if column is None:
+        column = find_columns(source, names, [entity], {})[entity]
+    return {ENTITY_ID: column} | {name: name for name in names if name != column}
+
+
+def _named(source: str, names: Sequence[str], role: str, name: str | None) -> str | None:
+    if name is not None and name not in names:
+        raise UsageError(
+            f"{source} has no column {name!r}: its columns are {_listed(names)}.",
+            hint=f"Name one of them with --{role}-column.",
+        )
+    return name
+
+
+def _usual(source: str, names: Sequence[str], role: str) -> str | None:
+    plain = {name: re.sub(r"[_\-\s]", "", name).casefold() for name in names}
+    for usual in USUAL_NAMES[role]:
+        matching = [name for name in names if plain[name] == usual]
+        if len(matching) > 1:
+            raise DataError(
+                f"{source} has more than one column that may be the {role}: {_listed(matching)}.",
+                hint=f"Name one of them with --{role}-column.",
+            )
+        if matching:
+            return matching[0]
+    return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:20]) + (" …" if len(names) > 20 else "")
+
+
+def _separator_hint(names: Sequence[str]) -> str:
+    """What a single column's name tells of a separator that was not expected."""
+    for separator in (";", "\t", "|", ","):
+        if len(names) == 1 and separator in names[0]:
+            return f" It looks separated by {separator!r}."
+    return ""

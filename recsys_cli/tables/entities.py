@@ -1,0 +1,52 @@
+"""The items' and the users' tables: one row an id, as text, with rows that contradict it rejected."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from recsys_cli.schemas import Entity
+from recsys_cli.tables.reader import FILE_NUMBER, Loaded, Rejects
+
+ID: Final = "id"
+
+
+@dataclass(frozen=True)
+class EntityTable:
+    """Fields of items or users as text; `frame` is indexed by the id as text, blanks are None."""
+
+    frame: pd.DataFrame
+    repeated: int  # rows equal to an earlier one, merged
+    rejected: int
+
+
+def no_entities() -> EntityTable:
+    """What stands for a table that was not given."""
+    return EntityTable(pd.DataFrame(index=pd.Index([], dtype=object, name=ID)), 0, 0)
+
+
+def read_entities(
+    connection: duckdb.DuckDBPyConnection, loaded: Loaded, rejects: Rejects, entity: Entity
+) -> EntityTable:
+    """One row an id: an equal repeat is merged, a row that says something else is rejected."""
+    frame = connection.execute(f"SELECT * FROM {loaded.table} ORDER BY rowid").df()
+    frame = frame.drop(columns=FILE_NUMBER).astype(object)
+    frame = frame.map(lambda value: None if pd.isna(value) or not str(value).strip() else str(value))
+    blank = frame[ID].isna().to_numpy(dtype=bool)
+    repeated = frame.duplicated().to_numpy(dtype=bool) & ~blank
+    contradicts = frame.duplicated(subset=ID).to_numpy(dtype=bool) & ~repeated & ~blank
+    _reject(frame, blank, f"the {entity} is blank", loaded, rejects)
+    _reject(frame, contradicts, f"the {entity} is there before, with other values", loaded, rejects)
+    kept = frame[~(blank | repeated | contradicts)].set_index(ID)
+    return EntityTable(kept, int(repeated.sum()), int((blank | contradicts).sum()) + loaded.num_refused)
+
+
+def _reject(frame: pd.DataFrame, which: np.ndarray, reason: str, loaded: Loaded, rejects: Rejects) -> None:
+    rowids = np.flatnonzero(which)
+    files, lines = loaded.place(rowids)
+    raw = frame.iloc[rowids].fillna("").agg(",".join, axis=1).to_numpy() if len(rowids) else np.array([])
+    for number, label in enumerate(loaded.sources):
+        here = files == number
+        rejects.add(label, lines[here], [reason] * int(here.sum()), raw[here].tolist())

@@ -1,0 +1,202 @@
+"""Files into one DuckDB table of text columns; what the reader refuses goes to the rejects.
+
+Everything is read as text with the quoting said, never detected: detection turns one unclosed quote
+into thousands of rejected rows. A table's rowid follows the order of the input.
+"""
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsys_cli.errors import DataError
+from recsys_cli.tables.sources import Source
+
+FILE_NUMBER: Final = "file_number"
+
+
+@dataclass
+class Rejects:
+    """Rows that are not used, with where they stand and why."""
+
+    parts: list[pd.DataFrame] = field(default_factory=list[pd.DataFrame])
+
+    def add(self, label: str, lines: NDArray[np.int64], reasons: Sequence[str], raw: Sequence[str]) -> None:
+        if len(lines):
+            self.parts.append(
+                pd.DataFrame({"file": label, "line": lines, "reason": list(reasons), "raw": list(raw)})
+            )
+
+    def frame(self) -> pd.DataFrame:
+        """All of them: file, line (from 1), reason, raw."""
+        empty = pd.DataFrame({name: [] for name in ("file", "line", "reason", "raw")})
+        return pd.concat([empty, *self.parts], ignore_index=True).astype({"line": "int64"})
+
+
+@dataclass
+class Loaded:
+    """One table in DuckDB: columns by role, `file_number`, and rowids in the order of the input."""
+
+    table: str
+    sources: list[str]  # label of each file number
+    first_rows: NDArray[np.int64]  # (files,) rowid of each file's first row
+    refused: list[NDArray[np.int64]]  # of each file, the records that the reader refused
+    headers: list[int]  # lines of each file before its first record
+
+    @property
+    def num_refused(self) -> int:
+        return sum(map(len, self.refused))
+
+    def place(self, rowids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """File number and line (from 1; records, where a record holds newlines) of some rowids."""
+        files = np.searchsorted(self.first_rows, rowids, side="right") - 1
+        lines = np.empty_like(rowids)
+        for number, refused in enumerate(self.refused):
+            here = files == number
+            plain = rowids[here] - self.first_rows[number] + 1 + self.headers[number]
+            lines[here] = plain + np.searchsorted(refused - np.arange(len(refused)), plain, side="right")
+        return files, lines
+
+
+def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
+    """A database in `scratch` that spills there and keeps to `memory_limit`."""
+    connection = duckdb.connect(str(scratch / "work.duckdb"))
+    connection.execute("SET TimeZone = 'UTC'")  # a time without a zone is taken as UTC
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute(f"SET temp_directory = {quoted(str(scratch / 'spill'))}")
+    try:
+        connection.execute(f"SET memory_limit = {quoted(memory_limit)}")
+    except duckdb.Error as error:
+        raise DataError(
+            f"memory_limit={memory_limit} is not a size.", hint="Give one such as 2GB."
+        ) from error
+    if threads is not None:
+        connection.execute(f"SET threads = {threads}")
+    return connection
+
+
+def load_files(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    sources: Sequence[Source],
+    columns: Sequence[Mapping[str, str]],
+    rejects: Rejects,
+) -> Loaded:
+    """Read the `columns` (role -> name, a mapping a file) of all files into `table`, in order.
+
+    Raises DataError where a file cannot be read at all.
+    """
+    roles = list(dict.fromkeys(role for mapping in columns for role in mapping))
+    listed = ", ".join(f"{name(role)} VARCHAR" for role in roles)
+    connection.execute(f"CREATE TABLE {table} ({FILE_NUMBER} INTEGER, {listed})")
+    loaded = Loaded(table, [], np.zeros(len(sources), np.int64), [], [])
+    for number, (source, mapping) in enumerate(zip(sources, columns, strict=True)):
+        loaded.first_rows[number] = first_row(connection, f"SELECT count(*) FROM {table}")[0]
+        chosen = ", ".join(
+            f"CAST({name(mapping[role])} AS VARCHAR)" if role in mapping else "NULL" for role in roles
+        )
+        _require_whole_gzip(source)
+        try:
+            connection.execute(f"INSERT INTO {table} SELECT {number}, {chosen} FROM {_scan(source)}")
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"{source.label} cannot be read: {reason}.", hint="Check the file.") from error
+        loaded.sources.append(source.label)
+        loaded.headers.append(1 if source.format in ("csv", "tsv") else 0)
+        loaded.refused.append(_refused(connection, source, rejects))
+    return loaded
+
+
+def load_frame(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    frame: pd.DataFrame,
+    columns: Mapping[str, str],
+    label: str,
+) -> Loaded:
+    """A data frame's columns (role -> name) as such a table."""
+    given = pd.DataFrame({role: _as_text(frame[column]) for role, column in columns.items()})
+    connection.register("given_frame", given)
+    chosen = ", ".join(f"CAST({name(role)} AS VARCHAR) AS {name(role)}" for role in columns)
+    connection.execute(f"CREATE TABLE {table} AS SELECT 0 AS {FILE_NUMBER}, {chosen} FROM given_frame")
+    connection.unregister("given_frame")
+    return Loaded(table, [label], np.zeros(1, np.int64), [np.zeros(0, np.int64)], [0])
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """A column as text, blank values as None."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        column = column.map(lambda value: None if pd.isna(value) else value.isoformat())
+    return (
+        column.astype(object)
+        .where(column.notna(), None)
+        .map(lambda value: None if value is None else str(value))
+    )
+
+
+def _scan(source: Source) -> str:
+    path = quoted(str(source.path))
+    if source.format == "parquet":
+        return f"read_parquet({path}, hive_partitioning = false)"
+    types = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in source.names)
+    if source.format == "jsonl":
+        return (
+            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, columns = {{{types}}}, "
+            "maximum_object_size = 67108864)"
+        )
+    return (
+        f"read_csv({path}, auto_detect = false, header = true, delim = {quoted(source.delimiter)}, "
+        f"quote = '\"', escape = '\"', columns = {{{types}}}, store_rejects = true, rejects_limit = 0, "
+        "max_line_size = 16777216)"
+    )
+
+
+def _require_whole_gzip(source: Source) -> None:
+    """Read a gzip file to its end: a reader that is told to go on after errors ends early in silence."""
+    if source.path.suffix.lower() != ".gz":
+        return
+    try:
+        with gzip.open(source.path) as stream:
+            while stream.read(1 << 24):
+                pass
+    except (EOFError, OSError) as error:
+        raise DataError(
+            f"{source.label} is not a whole gzip file: {error}.", hint="Copy the file again."
+        ) from error
+
+
+def _refused(connection: duckdb.DuckDBPyConnection, source: Source, rejects: Rejects) -> NDArray[np.int64]:
+    """Move what the CSV reader refused to the rejects, one entry a record; returns the records' lines."""
+    if source.format not in ("csv", "tsv"):
+        return np.zeros(0, np.int64)
+    rows = connection.execute(
+        "SELECT line, first(error_type ORDER BY column_idx), first(csv_line) FROM reject_errors "
+        "GROUP BY line ORDER BY line"
+    ).fetchall()
+    lines = np.array([row[0] for row in rows], np.int64)
+    reasons = [str(row[1]).lower().replace("_", " ") for row in rows]
+    rejects.add(source.label, lines, reasons, [str(row[2]).rstrip("\r\n") for row in rows])
+    connection.execute("DELETE FROM reject_errors")
+    connection.execute("DELETE FROM reject_scans")
+    return lines
+
+
+def first_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """The only row of a query's answer; fetched to its end, or the connection would stay busy."""
+    return connection.execute(query).fetchall()[0]
+
+
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def name(text: str) -> str:
+    """A column's name as SQL."""
+    return '"' + text.replace('"', '""') + '"'
