@@ -2,11 +2,11 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from recsys_cli.errors import UsageError
@@ -15,6 +15,7 @@ from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Dataset
 from recsys_cli.sequences.vocabulary import numbers_of
 
+pc: Any = pyarrow.compute  # most of its functions are made at import: checkers do not see them
 LOGGER: Final = logging.getLogger("recsys")
 UNKNOWN: Final = -1
 

@@ -9,17 +9,18 @@ import logging
 import zlib
 from collections.abc import Generator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.json
 import pyarrow.parquet as pq
 
 from recsys_cli.errors import DataError
 from recsys_cli.schemas import Entity
 
+pc: Any = pyarrow.compute  # most of its functions are made at import: checkers do not see them
 LOGGER: Final = logging.getLogger("recsys")
 
 IdTable = Path | pd.DataFrame

@@ -3,8 +3,9 @@
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
+pc: Any = pyarrow.compute  # most of its functions are made at import: checkers do not see them
 _SHORT: Final = {'"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _CONTROL: Final = {chr(code): f"\\u{code:04x}" for code in range(32)} | _SHORT
 _NEEDS_ESCAPE: Final = r'["\\\x00-\x1f]'

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from recsys_cli.batches.events import history_windows
+from recsys_cli.kernels.top_k import top_k
 from recsys_cli.models.cross_attention import HeadTables, HeadUser
 from recsys_cli.models.recommender import Recommender
 from recsys_cli.models.store import Calibration, open_model
@@ -182,7 +183,7 @@ def retrieve(
     scores = masked_scores(states, vectors, excluded)
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
-    best, columns = jax.lax.top_k(scores, keep)
+    best, columns = top_k(scores, keep)
     order = jnp.argsort(columns, axis=1)
     return jnp.take_along_axis(best, order, 1), jnp.take_along_axis(columns, order, 1)
 
