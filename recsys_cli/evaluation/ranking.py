@@ -28,7 +28,9 @@ def measures_per_user(
     """
     targets = np.diff(offsets)
     owners = np.repeat(np.arange(len(targets)), targets)
-    hit_number = _hit_numbers(ranks, owners, offsets)
+    last = int(ranks.max(initial=0)) + 1
+    ranks = ranks[np.lexsort((np.where(ranks > 0, ranks, last), owners))]  # each user's best first
+    hit_number = np.arange(1, len(ranks) + 1) - offsets[owners]
     result: dict[str, NDArray[np.float64]] = {}
     for k in ks:
         values = _measures_at(ranks, owners, hit_number, targets, k)
@@ -43,30 +45,18 @@ def _measures_at(
     targets: NDArray[np.int64],
     k: int,
 ) -> tuple[NDArray[np.float64], ...]:
-    """The measures at one k, in the order of `MEASURES`."""
+    """The measures at one k, in the order of `MEASURES`; `hit_number` counts a user's targets from 1."""
     hit = (ranks > 0) & (ranks <= k)
     owner, rank, users = owners[hit], ranks[hit].astype(np.float64), len(targets)
     hits = sum_per_user(owner, np.ones(len(owner)), users)
     possible = np.minimum(targets, k)
     recall, precision = hits / targets, hits / k
     f1 = 2 * hits / (targets + k)  # 2pr / (p + r), which has no value where both are 0
-    gains = sum_per_user(owner, discounts(rank), users)
-    ndcg = np.minimum(gains / ideal_gains(k)[possible], 1)  # a sum in another order may round above it
+    ndcg = sum_per_user(owner, discounts(rank), users) / ideal_gains(k)[possible]
     first = hit_number[hit] == 1
     mrr = sum_per_user(owner[first], 1 / rank[first], users)
     average_precision = sum_per_user(owner, hit_number[hit] / rank, users) / possible
     return np.minimum(hits, 1), recall, precision, f1, ndcg, mrr, average_precision
-
-
-def _hit_numbers(
-    ranks: NDArray[np.integer], owners: NDArray[np.int64], offsets: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """How many of its user's targets stand at a target's rank or before it, from 1."""
-    last = int(ranks.max(initial=0)) + 1
-    order = np.lexsort((np.where(ranks > 0, ranks, last), owners))
-    numbers = np.empty(len(ranks), np.int64)
-    numbers[order] = np.arange(1, len(ranks) + 1) - offsets[owners[order]]
-    return numbers
 
 
 def sum_per_user(owners: NDArray[np.int64], values: NDArray[np.float64], users: int) -> NDArray[np.float64]:
