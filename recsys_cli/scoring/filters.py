@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from recsys_cli.errors import UsageError
-from recsys_cli.scoring.id_tables import IdTable, read_ids, read_pairs
+from recsys_cli.errors import DataError, UsageError
+from recsys_cli.scoring.id_tables import IdTable, name_of, read_ids, read_pairs
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Dataset
 from recsys_cli.sequences.vocabulary import numbers_of
@@ -36,10 +36,17 @@ class Requested:
 
 
 def requested_users(dataset: Dataset, users: IdTable | None) -> Requested:
-    """Every user of the dataset; or those of a list, each once, known or not."""
+    """Every user of the dataset; or those of a list, each once, known or not.
+
+    Raises DataError when the list is empty or cannot be read.
+    """
     if users is None:
         return Requested(dataset.user_ids, np.arange(dataset.num_users))
     given = read_ids(users, "user", dataset.user_ids)
+    if not len(given):
+        raise DataError(
+            f"{name_of(users)} has no user ids in it.", hint="Name the users, or leave --users out."
+        )
     ids = _in_type(given.unique(), dataset.user_ids.type)
     ids = ids.take(pc.sort_indices(ids))
     positions = numbers_of(ids, dataset.user_ids).astype(np.int64) - 1

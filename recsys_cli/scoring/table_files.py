@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from recsys_cli.artifacts.atomic import atomic_file
 from recsys_cli.errors import UsageError
+from recsys_cli.evaluation.recommendations import METADATA_KEY
 from recsys_cli.scoring.json_text import json_lines
 from recsys_cli.scoring.recommendations import Layout
 
-METADATA_KEY: Final = b"recsys"  # in a Parquet file: JSON that says what made it
 ITEMS_PER_GROUP: Final = 1 << 17  # recommended items in a row group of Parquet
 
 Write = Callable[[pa.Table], object]

@@ -60,16 +60,17 @@ def score(
     )
     ranker = load_ranker(model, source, scorer=settings.scorer, candidates=settings.candidates)
     batches = _stream(source, requested, ranker, rules, settings)
+    item_ids = source.item_ids
     counts: Counter[str] = Counter()
     with writing_table(
         path,
-        table_schema(requested.ids.type, source.item_ids.type, settings.layout),
+        table_schema(requested.ids.type, item_ids.type, settings.layout),
         metadata=_metadata(model, source, settings),
         rows_per_group=_rows_per_group(rules, settings),
         overwrite=overwrite,
     ) as write:
         for lists in batches:
-            write(recommendations_table(lists, source.item_ids, settings.layout))
+            write(recommendations_table(lists, item_ids, settings.layout))
             counts.update(_counted(lists))
             if on_progress is not None:
                 on_progress(counts["users"], len(requested))

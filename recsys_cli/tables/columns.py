@@ -37,7 +37,7 @@ def find_columns(
     """
     found: dict[str, str] = {}
     for role in roles:
-        column = _named(source, names, role, named.get(role)) or _usual(source, names, role)
+        column = _named(source, names, role, named.get(role)) or usual_column(source, names, role)
         if column is None and role not in OPTIONAL:
             raise DataError(
                 f"{source} has no {role} column: its columns are {_listed(names)}.{_separator_hint(names)}",
@@ -54,7 +54,7 @@ def find_entity_columns(source: str, names: Sequence[str], entity: str, named: s
     `named` is what an option says of the interactions; here it counts where such a column exists. A
     column that is called `id` is taken where there is no other.
     """
-    column = named if named in names else _usual(source, names, entity)
+    column = named if named in names else usual_column(source, names, entity)
     if column is None:
         column = next((name for name in names if name.casefold() == ENTITY_ID), None)
     if column is None:
@@ -71,7 +71,8 @@ def _named(source: str, names: Sequence[str], role: str, name: str | None) -> st
     return name
 
 
-def _usual(source: str, names: Sequence[str], role: str) -> str | None:
+def usual_column(source: str, names: Sequence[str], role: str) -> str | None:
+    """The column that `role` usually has; None where there is none. Raises DataError where several fit."""
     plain = {name: re.sub(r"[_\-\s]", "", name).casefold() for name in names}
     for usual in USUAL_NAMES[role]:
         matching = [name for name in names if plain[name] == usual]
