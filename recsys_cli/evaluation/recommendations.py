@@ -118,7 +118,8 @@ def _read(path: Path) -> pa.Table:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.", hint="Check the name of the file.") from error
     except (pa.ArrowException, OSError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read as {suffix[1:]}: {error}", hint=_HINT) from error
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} cannot be read as {suffix[1:]}: {reason}", hint=_HINT) from error
 
 
 def _read_csv(path: Path) -> pa.Table:
