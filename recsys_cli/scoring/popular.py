@@ -55,7 +55,7 @@ class Popular(NamedTuple):
 def popular_items(
     dataset: Dataset, *, before: Part | None, days: int, allowed: NDArray[np.bool_] | None
 ) -> Popular:
-    """Items by their events in the last `days` of what is known before a part; then by all their events.
+    """Items by their events in the last `days` of what is known before a part; those without, by all events.
 
     Where timestamps are only an order, all events count. Equal items stand in the order that
     breaks ties. `allowed` (items,) is true at item number - 1 where an item may be recommended.
@@ -67,7 +67,8 @@ def popular_items(
     if dataset.timestamp_kind == "seconds":
         recent = _per_item(popularity(sequences, stops, last_days(sequences, stops, days)), dataset.num_items)
     order = tie_order(dataset.item_ids)
-    order = order[np.lexsort((-ever[order], -recent[order]))]
+    fill = np.where(recent > 0, 0, ever)
+    order = order[np.lexsort((-fill[order], -recent[order]))]
     kept = ever > 0 if allowed is None else (ever > 0) & allowed
     order = order[kept[order]]
     return Popular((order + 1).astype(np.int32), recent[order])
