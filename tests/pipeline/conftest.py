@@ -59,7 +59,7 @@ def recsys(*arguments: object, cwd: Path, **options: Any) -> Finished:
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
     with path.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([header, *rows])
+        csv.writer(stream, lineterminator="\n").writerows([header, *rows])
     return path
 
 

@@ -57,7 +57,7 @@ def test_a_missing_file(tables, preprocess):
 
 
 def test_a_named_column_that_is_not_there(tables, preprocess):
-    assert_refused(preprocess("interactions.csv", "--user-column", "viewer"), 3, "interactions.csv", "viewer")
+    assert_refused(preprocess("interactions.csv", "--user-column", "viewer"), 2, "interactions.csv", "viewer")
 
 
 def test_duplicate_item_ids_in_the_items(tables, preprocess):
