@@ -141,7 +141,7 @@ def _result(
 ) -> ScoreResult:
     notes: list[str] = []
     if counts["empty"]:
-        notes.append(f"Nothing was left to recommend to {counts['empty']:,} users.")
+        notes.append(f"Nothing was left to recommend to {counts['empty']:,} user(s).")
     if ranker.unknown_items:
         notes.append(f"{ranker.unknown_items:,} items of the dataset are not in the model: left out.")
     return ScoreResult(
