@@ -63,7 +63,9 @@ def test_a_named_column_that_is_not_there(tables, preprocess):
 def test_duplicate_item_ids_in_the_items(tables, preprocess):
     with (tables / "items.csv").open("a") as stream:
         stream.write("f01,Another film 1,War,1999\n")
-    assert_refused(preprocess("interactions.csv", "--items", "items.csv"), 3, "items.csv", "f01")
+    assert_refused(
+        preprocess("interactions.csv", "--items", "items.csv"), 3, "items.csv line 39", "there before"
+    )
 
 
 def test_items_that_are_never_mentioned_and_items_that_are_not_described(tables, preprocess):
