@@ -75,9 +75,9 @@ def place_model(
     items, scores = _listed(ranker, dataset, judged, settings)
     unread = int((~ranker.knows(judged.users, before=settings.split)).sum())
     if unread:
-        notes.append(f"{unread:,} users have no event that the model can read: popular items stand in.")
+        notes.append(f"Users without an event that the model can read, who get popular items: {unread:,}.")
     if ranker.unknown_items:
-        notes.append(f"The model does not know {ranker.unknown_items:,} items of the dataset.")
+        notes.append(f"Items of the dataset that the model does not know: {ranker.unknown_items:,}.")
     tied = _tied_by_model(ranker, judged, settings.split)
     return _placed_by_lists("model", items, scores, tied, judged), notes
 
@@ -134,7 +134,7 @@ def _provenance_notes(model: Path, dataset: Dataset) -> list[str]:
     notes: list[str] = []
     if "refit" in inputs:
         notes.append(
-            "The model was refitted on all events of its dataset: it has seen what it is measured on."
+            "The model was refitted on all events of its dataset: it may have seen what it is measured on."
         )
     if inputs.get("dataset") != dataset.fingerprint:
         notes.append(f"The model was trained on another version of the dataset than {dataset.path}.")
@@ -149,12 +149,12 @@ def place_table(
     placed = _placed_by_lists("recommendations", items, scores, None, judged)
     seen = 0 if include_seen else _count_listed(items, judged.excluded)
     counts = {
-        "{:,} measured users are not in the table: they count as misses.": table.missing(judged.users),
-        "{:,} rows recommend an item that is not in the dataset.": int((table.items == 0).sum()),
-        "{:,} rows are for users that are not in the dataset.": int((table.users == 0).sum()),
-        "{:,} recommended items were in the user's history already: none of them can be a hit.": seen,
+        "Measured users that are not in the table, counted as misses": table.missing(judged.users),
+        "Rows with an item that is not in the dataset": int((table.items == 0).sum()),
+        "Rows with a user that is not in the dataset": int((table.users == 0).sum()),
+        "Recommended items of the user's own history, none of which can be a hit": seen,
     }
-    return placed, [sentence.format(count) for sentence, count in counts.items() if count]
+    return placed, [f"{what}: {count:,}." for what, count in counts.items() if count]
 
 
 def check_table(table: Recommendations, dataset: Dataset, settings: EvaluateSettings) -> list[str]:

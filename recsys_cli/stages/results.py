@@ -70,7 +70,9 @@ class RankerReport(Result):
     name: str  # "model", "most popular", "recently popular", "last-item Markov", "co-occurrence"
     metrics: dict[str, Metric]  # "NDCG@10" -> …
     coverage: dict[str, float]  # "coverage@10" -> share of the catalogue that is recommended
-    tied_targets: float | None  # share of targets whose score another ranked item has too; None: no scores
+    # Share of targets whose score another ranked item has too: for the model its retrieval score,
+    # for a table as far as its lists show. None: a table without scores.
+    tied_targets: float | None
     expected: dict[str, float]  # recall@k, precision@k and NDCG@k, expected over the order of ties
 
 

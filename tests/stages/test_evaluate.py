@@ -1,6 +1,8 @@
 """The evaluate stage: models and tables beside baselines, on tiny data sets worked by hand."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +66,8 @@ def test_a_table_gets_the_measures_worked_by_hand(films):
     for metric in result.rankers[0].metrics.values():
         assert metric.low <= metric.mean <= metric.high
     assert {
-        "1 measured users are not in the table: they count as misses.",
-        "1 recommended items were in the user's history already: none of them can be a hit.",
+        "Measured users that are not in the table, counted as misses: 1.",
+        "Recommended items of the user's own history, none of which can be a hit: 1.",
     } <= set(result.notes)
 
 
@@ -138,8 +140,8 @@ def test_lengths_that_the_table_has_not_are_left_out(films):
 def test_what_the_dataset_does_not_know_is_counted(films):
     strange = pd.DataFrame({"user_id": ["ann", "zoe"], "item_id": ["zardoz", "dune"], "rank": [1, 1]})
     notes = evaluate(films, recommendations=strange, settings=SHORT).notes
-    assert "1 rows recommend an item that is not in the dataset." in notes
-    assert "1 rows are for users that are not in the dataset." in notes
+    assert "Rows with an item that is not in the dataset: 1." in notes
+    assert "Rows with a user that is not in the dataset: 1." in notes
     assert any("does not say what it was made from" in note for note in notes)
 
 
@@ -209,6 +211,11 @@ def test_a_dataset_without_a_split_is_refused(make_dataset):
 def test_a_part_without_a_measured_user_is_refused(make_dataset):
     with pytest.raises(DataError, match="no user has a positive event in the test part"):
         evaluate(make_dataset({"a": ["x", "y"]}), recommendations=TABLE, settings=SHORT)
+
+
+def test_a_table_is_measured_without_jax():
+    code = "import sys, recsys_cli.stages.evaluate; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_lengths_are_checked():
@@ -287,8 +294,8 @@ def test_a_model_and_its_table_agree_to_the_last_digit(with_model, tmp_path, nam
 def test_what_a_model_could_not_read_is_said(with_model):
     dataset, model = with_model
     notes = evaluate(dataset, model=model).notes
-    assert "1 users have no event that the model can read: popular items stand in." in notes
-    assert "The model does not know 2 items of the dataset." in notes
+    assert "Users without an event that the model can read, who get popular items: 1." in notes
+    assert "Items of the dataset that the model does not know: 2." in notes
 
 
 def test_a_model_that_may_have_seen_the_part_is_said(with_model, tmp_path):
