@@ -53,10 +53,10 @@ def read_titles(dataset: Path) -> dict[str, str]:
 
 def _records(table: Path) -> Iterator[Record]:
     """The rows of a table, one at a time, as the file has them."""
-    if table.suffix == ".csv":
+    if table.suffix.lower() == ".csv":
         with table.open(encoding="utf-8", newline="") as stream:
             yield from csv.DictReader(stream)
-    elif table.suffix == ".jsonl":
+    elif table.suffix.lower() == ".jsonl":
         with table.open(encoding="utf-8") as stream:
             yield from map(json.loads, stream)
     else:
@@ -82,7 +82,4 @@ def _entries_of(record: Record, titles: Mapping[str, str]) -> list[Recommended]:
 
 
 def _as_list(cell: Any) -> list[Any]:
-    """A cell of a CSV file that holds a list holds it as JSON."""
-    if isinstance(cell, str) and cell.startswith("["):
-        return json.loads(cell)
     return cell if isinstance(cell, list) else [cell]

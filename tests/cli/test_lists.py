@@ -16,7 +16,7 @@ from recsys_cli.schemas import items_schema, recommendations_schema
 from recsys_cli.stages.results import ScoreResult
 
 COLUMNS = {
-    "user_id": ["007", "007", "a,b", "z"],
+    "user_id": ["007", "007", "[a,b]", "z"],
     "item_id": [3, 1, 2, 2],
     "rank": [1, 2, 1, 1],
     "score": [2.5, 1.5, 0.5, 0.25],
@@ -25,7 +25,7 @@ COLUMNS = {
 }
 LISTS = [
     UserList("007", [Recommended("Blade [Director's Cut]", 2.5, 0.5), Recommended("Alien", 1.5, 0.25)]),
-    UserList("a,b", [Recommended("2", 0.5, None)]),
+    UserList("[a,b]", [Recommended("2", 0.5, None)]),
 ]
 
 
