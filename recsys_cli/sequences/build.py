@@ -28,10 +28,10 @@ class OrderedEvents(NamedTuple):
     positive: NDArray[np.bool_]
 
     def span(self, start: int, stop: int | None) -> "OrderedEvents":
-        return OrderedEvents(*(column[start:stop] for column in self))
+        return OrderedEvents._make(column[start:stop] for column in self)
 
     def then(self, other: "OrderedEvents") -> "OrderedEvents":
-        return OrderedEvents(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+        return OrderedEvents._make(np.concatenate(pair) for pair in zip(self, other, strict=True))
 
 
 def write_sequences(
@@ -85,9 +85,8 @@ def _numpy(column: pa.Array) -> NDArray[Any]:
 
 
 def _no_events() -> OrderedEvents:
-    return OrderedEvents(
-        *(np.zeros(0, dtype) for dtype in (np.int32, np.int32, np.int64, np.float32, np.bool_))
-    )
+    dtypes = (np.int32, np.int32, np.int64, np.float32, np.bool_)
+    return OrderedEvents._make(np.zeros(0, dtype) for dtype in dtypes)
 
 
 def _table(

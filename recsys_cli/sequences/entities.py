@@ -79,7 +79,7 @@ def write_attributes(
     for entity in ENTITIES:
         rows = tables[entity].frame.reindex(ids[entity].cast(pa.string()).to_pylist())
         found = encode(rows, [encoder for encoder in encoders if encoder.entity == entity])
-        lists = Ragged(found.lists.values + np.int32(total + 1), found.lists.offsets)
+        lists = Ragged(found.indices + np.int32(total + 1), found.offsets)
         _write_lists(writer, entity, lists)
         parts.append(
             pd.DataFrame(

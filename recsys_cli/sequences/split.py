@@ -41,12 +41,11 @@ class Split:
             )
         return _last_two(positive, offsets)
 
-    @staticmethod
-    def _before(
-        times: NDArray[np.int64], offsets: NDArray[np.int64], boundary: int | None
-    ) -> NDArray[np.int64]:
-        earlier = np.append(0, np.cumsum(times < boundary))
-        return earlier[offsets[1:]] - earlier[offsets[:-1]]
+
+def _before(times: NDArray[np.int64], offsets: NDArray[np.int64], boundary: int) -> NDArray[np.int64]:
+    """(users,) how many of each user's events are earlier than the boundary."""
+    earlier = np.append(0, np.cumsum(times < boundary))
+    return earlier[offsets[1:]] - earlier[offsets[:-1]]
 
 
 def _last_two(

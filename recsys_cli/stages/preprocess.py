@@ -62,7 +62,10 @@ def preprocess(
         connection, scratch = work
         build = Build(connection, writer, settings, scratch)
         events = build.read_interactions(interactions)
-        tables = {"item": build.read_entities("item", items), "user": build.read_entities("user", users)}
+        tables: dict[Entity, EntityTable] = {
+            "item": build.read_entities("item", items),
+            "user": build.read_entities("user", users),
+        }
         dropped = apply_rules(connection, settings)
         return build.finish(events, tables, dropped, known, started)
 
@@ -198,7 +201,10 @@ class Build:
         started: float,
     ) -> PreprocessResult:
         """Number, encode, order and write what is left, and commit it."""
-        ids = {"user": self._number("user", tables["user"]), "item": self._number("item", tables["item"])}
+        ids: dict[Entity, pa.Array] = {
+            "user": self._number("user", tables["user"]),
+            "item": self._number("item", tables["item"]),
+        }
         if len(ids["item"]) == 0:
             raise DataError("No event is left.", hint="Lower --min-user-events and --min-item-events.")
         encoders = self._encoders(tables, known)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from recsys_cli.errors import UsageError
 from recsys_cli.schemas import Entity, FieldKind
-from recsys_cli.sequences.ragged import Ragged
 
 TEXT_NAMES: Final = ("title", "name", "description", "summary", "url", "link", "image")
 FEW_NUMBERS: Final = 30  # so many different numbers are categories, such as a coded occupation
@@ -45,7 +44,7 @@ class FieldEncoder:
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> "FieldEncoder":
-        return cls(**{**entry, "edges": tuple(entry["edges"])})
+        return cls(**(dict(entry) | {"edges": tuple(entry["edges"])}))  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ class Attributes:
     fields: list[str]  # (attributes,)
     values: list[str | None]  # (attributes,) None: the field was blank
     counts: NDArray[np.int64]  # (attributes,) rows that have it
-    lists: Ragged  # (rows,) 0-based attribute indices, ascending
+    indices: NDArray[np.int32]  # from 0, of each row's attributes, ascending, row after row
+    offsets: NDArray[np.int64]  # (rows + 1,) row r has `indices[offsets[r]:offsets[r + 1]]`
 
 
 def fit_encoders(
@@ -136,7 +136,7 @@ def encode(frame: pd.DataFrame, encoders: Sequence[FieldEncoder]) -> Attributes:
     order = np.lexsort((code, row))
     offsets = np.append(0, np.cumsum(np.bincount(row, minlength=len(frame))))
     counts = np.bincount(code, minlength=len(values))
-    return Attributes(fields, values, counts, Ragged(code[order].astype(np.int32), offsets))
+    return Attributes(fields, values, counts, code[order].astype(np.int32), offsets)
 
 
 def _values(column: pd.Series, encoder: FieldEncoder) -> tuple[NDArray[np.int64], pd.Series]:

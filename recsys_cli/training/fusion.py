@@ -17,7 +17,6 @@ from recsys_cli.training.validation import (
     ValidationBatch,
     Validator,
     candidate_ranks,
-    ndcg_per_user,
 )
 
 MIN_POSITIVES = 10  # retrieved targets in each half, below which no probability is fitted
@@ -95,7 +94,7 @@ def _score_batch(ranker: ModelRanker, batch: ValidationBatch) -> tuple[NDArray[A
         jnp.asarray(HEAD_WEIGHTS),
     )
     ranks = np.asarray(ranks)[:, : len(batch.columns)]
-    ndcg = np.stack([ndcg_per_user(row, batch.owners, batch.num_users) for row in ranks])
+    ndcg = np.stack([batch.ndcg(row) for row in ranks])
     target = np.zeros(retrieval.shape, bool)
     hits = np.asarray(columns)[batch.owners] == batch.columns[:, None]
     np.logical_or.at(target, batch.owners, hits)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from recsys_cli.evaluation.ranking import measures_per_user
 from recsys_cli.models.recommender import Recommender
 from recsys_cli.scoring.joined import Joined
 from recsys_cli.scoring.model_ranker import ModelRanker
@@ -31,7 +32,15 @@ class ValidationBatch:
     excluded: NDArray[np.int32]  # (users padded, slots) columns of the users' histories
     owners: NDArray[np.int64]  # (targets,) row of each target's user
     columns: NDArray[np.int64]  # (targets,) column of each target
-    num_users: int  # without padding
+    offsets: NDArray[np.int64]  # (users + 1,) spans of each user's targets, without padding
+
+    @property
+    def num_users(self) -> int:
+        return len(self.offsets) - 1
+
+    def ndcg(self, ranks: NDArray[np.integer]) -> NDArray[np.float64]:
+        """(users,) NDCG@10 from each target's rank; 0 says that it is not ranked."""
+        return measures_per_user(ranks, self.offsets, [K])[f"NDCG@{K}"]
 
 
 class Validator:
@@ -58,7 +67,7 @@ class Validator:
                 excluded,
                 np.repeat(np.arange(len(users)), targets.lengths()),
                 self.joined.column_of[targets.values],
-                len(users),
+                targets.offsets,
             )
 
     def ndcg(self, model: Recommender) -> float:
@@ -76,15 +85,7 @@ class Validator:
             jnp.asarray(np.pad(batch.owners, padding)),
             jnp.asarray(np.pad(batch.columns, padding)),
         ).ranks
-        return ndcg_per_user(np.asarray(ranks)[: len(batch.columns)], batch.owners, batch.num_users)
-
-
-def ndcg_per_user(ranks: NDArray[np.int64], owners: NDArray[np.int64], num_users: int) -> NDArray[np.float64]:
-    """(users,) NDCG@10 from each target's rank (0: not ranked) and its user."""
-    gains = np.where((ranks > 0) & (ranks <= K), 1 / np.log2(np.maximum(ranks, 1) + 1), 0.0)
-    ideal = np.append(0, np.cumsum(1 / np.log2(np.arange(K) + 2)))
-    targets = np.bincount(owners, minlength=num_users)
-    return np.bincount(owners, gains, num_users) / ideal[np.clip(targets, 1, K)]
+        return batch.ndcg(np.asarray(ranks)[: len(batch.columns)])
 
 
 @jax.jit
