@@ -76,7 +76,7 @@ class TrainSettings(Settings):
     epochs: int | None = Field(default=None, ge=1)  # None: `min_epochs`, more where data are few
     min_epochs: int = Field(default=20, ge=1)
     min_steps: int = Field(default=2_500, ge=1)  # epochs are added (up to 100) until there are so many
-    patience: int = Field(default=5, ge=1)  # epochs without a better validation NDCG@10
+    patience: int = Field(default=10, ge=1)  # epochs without a better validation NDCG@10
     learning_rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     warmup_share: float = Field(default=0.05, ge=0, le=1)

@@ -35,10 +35,8 @@ class Split:
         lengths = np.diff(offsets)
         if self.kind == "none":
             return lengths, lengths
-        if self.kind == "time":
-            return self._before(times, offsets, self.validation_from), self._before(
-                times, offsets, self.test_from
-            )
+        if self.validation_from is not None and self.test_from is not None:
+            return _before(times, offsets, self.validation_from), _before(times, offsets, self.test_from)
         return _last_two(positive, offsets)
 
 

@@ -124,17 +124,21 @@ class Dataset:
 
     @cached_property
     def sequences(self) -> Sequences:
-        table = pq.read_table(self.artifact.file("sequences.parquet"))
-        items = _ragged(table, "items")
-        ratings = table["ratings"].combine_chunks()
+        path = self.artifact.file("sequences.parquet")
+
+        def column(name: str) -> pa.Table:  # one at a time: their arrays, and not the table beside them
+            return pq.read_table(path, columns=[name])
+
+        items = _ragged(column("items"), "items")
+        ratings = column("ratings")
         return Sequences(
             items=items.values,
-            timestamps=_flat(table, "timestamps"),
-            ratings=None if ratings.null_count else _flat(table, "ratings"),
-            positive=_flat(table, "positive"),
+            timestamps=_flat(column("timestamps"), "timestamps"),
+            ratings=None if ratings["ratings"].null_count else _flat(ratings, "ratings"),
+            positive=_flat(column("positive"), "positive"),
             offsets=items.offsets,
-            validation_start=items.offsets[:-1] + table["validation_start"].to_numpy(),
-            test_start=items.offsets[:-1] + table["test_start"].to_numpy(),
+            validation_start=items.offsets[:-1] + column("validation_start")["validation_start"].to_numpy(),
+            test_start=items.offsets[:-1] + column("test_start")["test_start"].to_numpy(),
         )
 
     @cached_property
