@@ -100,9 +100,10 @@ class Dataset:
     def item_ids(self) -> pa.Array:
         return self.items[ITEM_ID].combine_chunks()
 
-    @property
+    @cached_property
     def user_ids(self) -> pa.Array:
-        return self.users[USER_ID].combine_chunks()
+        path = self.artifact.file("users.parquet")
+        return pq.read_table(path, columns=[USER_ID])[USER_ID].combine_chunks()
 
     @property
     def num_items(self) -> int:

@@ -13,7 +13,7 @@ from recsys_cli.artifacts.manifest import writing_artifact
 from recsys_cli.schemas import SEQUENCES, items_schema, users_schema
 
 ITEMS, EVENTS = 997, 5
-USERS = 12_000
+USERS = 8_000
 
 # A ranker that gives everybody the same items, and the stage in a process of its own.
 SCORE = """
