@@ -14,7 +14,7 @@ def test_training_that_is_terminated_leaves_no_model_and_can_be_resumed(pipeline
     process = subprocess.Popen(
         [sys.executable, "-m", "recsys_cli", *arguments],
         cwd=pipeline.folder,
-        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        env={**os.environ, **pipeline.environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

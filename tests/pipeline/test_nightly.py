@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 
-def night(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def night(home: Path, *, jax: dict[str, str], **environment: str) -> subprocess.CompletedProcess[str]:
     """One night, as cron would have it."""
     return subprocess.run(
         [SCRIPT],
@@ -30,6 +30,7 @@ def night(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
             "RECSYS_HOME": str(home),
             "RECSYS_BIN": str(Path(sys.executable).parent),
             "TRAIN_DAY": NEVER,
+            **jax,
             **environment,
         },
         cwd="/",
@@ -50,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, pipeline) -> Path:
         shutil.copy(pipeline.folder / name, home / "input" / name)
     shutil.copy(pipeline.folder / "train.toml", home)
     (home / "score.toml").write_text("top_k = 5\ncandidates = 20\n")
-    first = night(home)
+    first = night(home, jax=pipeline.environment)
     assert (first.returncode, first.stdout, first.stderr) == (0, "", ""), logs(home)
     return home
 
@@ -70,33 +71,33 @@ def test_the_first_night_trains_checks_refits_and_publishes(home):
     assert "training" in logs(home)
 
 
-def test_the_next_night_scores_with_the_same_model_and_publishes_new_users(home):
+def test_the_next_night_scores_with_the_same_model_and_publishes_new_users(home, pipeline):
     model = (home / "models" / "current" / "manifest.json").read_bytes()
     with (home / "input" / "interactions.csv").open("a") as stream:
         stream.write("new,f01,4.0,1730000000\nnew,f02,4.0,1730000001\n")
-    second = night(home)
+    second = night(home, jax=pipeline.environment)
     assert (second.returncode, second.stderr) == (0, ""), logs(home)
     assert published_users(home) == 62
     assert (home / "models" / "current" / "manifest.json").read_bytes() == model
 
 
-def test_a_bad_night_leaves_last_nights_table_published(home):
+def test_a_bad_night_leaves_last_nights_table_published(home, pipeline):
     before = (home / "published.parquet").read_bytes()
     good = (home / "input" / "interactions.csv").read_bytes()
     (home / "input" / "interactions.csv").write_text("user_id,item_id,rating,timestamp\n")
-    bad = night(home)
+    bad = night(home, jax=pipeline.environment)
     (home / "input" / "interactions.csv").write_bytes(good)
     assert bad.returncode == 3
     assert bad.stderr == f"nightly.sh: exit 3; see {home}/logs/{datetime.now(UTC):%F}.log\n"
     assert (home / "published.parquet").read_bytes() == before
 
 
-def test_a_table_with_far_fewer_users_is_not_published(home):
+def test_a_table_with_far_fewer_users_is_not_published(home, pipeline):
     before = (home / "published.parquet").read_bytes()
     good = (home / "input" / "interactions.csv").read_text()
     (home / "input" / "interactions.csv").write_text("".join(good.splitlines(keepends=True)[:200]))
     (home / "input" / "users.csv").rename(home / "users.csv")
-    refused = night(home, LEAST_SHARE="1")
+    refused = night(home, jax=pipeline.environment, LEAST_SHARE="1")
     (home / "users.csv").rename(home / "input" / "users.csv")
     (home / "input" / "interactions.csv").write_text(good)
     assert refused.returncode == 8, logs(home)
@@ -104,10 +105,10 @@ def test_a_table_with_far_fewer_users_is_not_published(home):
     assert (home / "published.parquet").read_bytes() == before
 
 
-def test_two_nights_never_overlap(home):
+def test_two_nights_never_overlap(home, pipeline):
     with (home / "nightly.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        second = night(home)
+        second = night(home, jax=pipeline.environment)
     assert second.returncode == 6
     assert "still goes on" in second.stderr
 
