@@ -25,7 +25,10 @@ def prepare_device(device: str | None, threads: int | None) -> None:
             f"--device {device}: jax finds no {device.upper()} here, only {found.upper()}.",
             hint=f"Install the driver and `recsys[{device}]`, or leave --device out.",
         )
-    LOGGER.info("running on %d %s%s", count, found.upper(), "" if count == 1 else "s")
+    if found == "cpu":
+        LOGGER.info("running on the CPU")
+    else:
+        LOGGER.info("running on %d %s%s", count, found.upper(), "" if count == 1 else "s")
 
 
 def _jax_platform(device: str | None) -> tuple[str, int]:

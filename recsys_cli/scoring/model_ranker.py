@@ -1,7 +1,6 @@
 """The trained model as a ranker: retrieval over the whole catalogue, then cross-attention."""
 
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import jax
@@ -11,15 +10,14 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from recsys_cli.batches.events import history_windows
-from recsys_cli.kernels.top_k import top_k
 from recsys_cli.models.cross_attention import HeadTables, HeadUser
 from recsys_cli.models.recommender import Recommender
-from recsys_cli.models.store import Calibration, open_model
+from recsys_cli.models.store import Calibration, StoredModel
 from recsys_cli.schemas import Part
 from recsys_cli.scoring.joined import Joined
 from recsys_cli.scoring.ranker import Ranked
 from recsys_cli.scoring.rerank import cross_attention_scores, head_tables, log_share
-from recsys_cli.scoring.retrieve import masked_scores, padded_columns, rank_targets
+from recsys_cli.scoring.retrieve import padded_columns, rank_targets, retrieve
 from recsys_cli.scoring.users import UserVectors, encode_users
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Dataset
@@ -171,31 +169,13 @@ class ModelRanker:
         return np.asarray(jax.nn.sigmoid(logits))
 
 
-@jax.jit(static_argnames="keep")
-def retrieve(
-    states: Float[Array, "users dim"],
-    vectors: Float[Array, "columns dim"],
-    excluded: Int[Array, "users slots"],
-    allowed: Array | None,
-    keep: int,
-) -> tuple[Float[Array, "users kept"], Int[Array, "users kept"]]:
-    """Scores and columns of the `keep` best, columns ascending so that position breaks ties."""
-    scores = masked_scores(states, vectors, excluded)
-    if allowed is not None:
-        scores = jnp.where(allowed, scores, -jnp.inf)
-    best, columns = top_k(scores, keep)
-    order = jnp.argsort(columns, axis=1)
-    return jnp.take_along_axis(best, order, 1), jnp.take_along_axis(columns, order, 1)
-
-
-def load_ranker(model: Path, dataset: Dataset, *, scorer: Scorer, candidates: int) -> ModelRanker:
-    """The model at `model`, ready to rank the dataset's items for its users."""
-    stored = open_model(model)
+def load_ranker(model: StoredModel, dataset: Dataset, *, scorer: Scorer, candidates: int) -> ModelRanker:
+    """The model, ready to rank the dataset's items for its users."""
     return ModelRanker(
-        stored.load(),
-        Joined(stored.spec, dataset),
+        model.load(),
+        Joined(model.spec, dataset),
         full=scorer == "full",
         candidates=candidates,
-        head_weight=stored.details.head_weight,
-        calibration=stored.details.calibration,
+        head_weight=model.details.head_weight,
+        calibration=model.details.calibration,
     )

@@ -1,14 +1,18 @@
 """Stage 1: user vectors against the whole catalogue."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
+from recsys_cli.kernels.top_k import top_k
 from recsys_cli.sequences.ragged import Ragged
+
+SCORES_AT_A_TIME: Final = 1 << 24  # 64 MiB of them: what is held does not grow with the catalogue
 
 
 class TargetRanks(NamedTuple):
@@ -29,6 +33,42 @@ def masked_scores(
     return scores.at[users, excluded].set(-jnp.inf, mode="drop")
 
 
+@jax.jit(static_argnames="keep")
+def retrieve(
+    states: Float[Array, "users dim"],
+    vectors: Float[Array, "items dim"],
+    excluded: Int[Array, "users slots"],
+    allowed: Bool[Array, " items"] | None,
+    keep: int,
+) -> tuple[Float[Array, "users kept"], Int[Array, "users kept"]]:
+    """Scores and columns of the `keep` best, columns ascending so that position breaks ties.
+
+    Exact. Users are worked off in tiles of `SCORES_AT_A_TIME` scores.
+    """
+
+    def tile(state: Float[Array, "tile dim"], out: Int[Array, "tile slots"]) -> tuple[Array, Array]:
+        scores = masked_scores(state, vectors, out)
+        if allowed is not None:
+            scores = jnp.where(allowed, scores, -jnp.inf)
+        best, columns = top_k(scores, keep)
+        order = jnp.argsort(columns, axis=1)
+        return jnp.take_along_axis(best, order, 1), jnp.take_along_axis(columns, order, 1)
+
+    return _in_tiles(tile, (states, excluded), vectors.shape[0])
+
+
+def _in_tiles(tile: Callable[..., Any], rows: tuple[Array, ...], num_items: int) -> Any:
+    """`tile` of all rows, as many at a time as `SCORES_AT_A_TIME` allows."""
+    count, at_once = len(rows[0]), max(1, SCORES_AT_A_TIME // num_items)
+    if count <= at_once:
+        return tile(*rows)
+    padding = -count % at_once
+    padded = [jnp.pad(row, [(0, padding)] + [(0, 0)] * (row.ndim - 1)) for row in rows]
+    tiles = [row.reshape(-1, at_once, *row.shape[1:]) for row in padded]
+    results = jax.lax.map(lambda part: tile(*part), tiles)
+    return jax.tree.map(lambda result: result.reshape(-1, *result.shape[2:])[:count], results)
+
+
 @jax.jit
 def rank_targets(
     states: Float[Array, "users dim"],
@@ -41,13 +81,16 @@ def rank_targets(
 
     `users` are rows of `states`.
     """
-    scores = masked_scores(states, vectors, excluded)[users]
-    score = jnp.take_along_axis(scores, targets[:, None], axis=1)
     column = jnp.arange(vectors.shape[0])
-    before = (scores > score) | ((scores == score) & (column < targets[:, None]))
-    tied = (scores == score).sum(axis=1) - 1
-    ranks = jnp.where(jnp.isneginf(score[:, 0]), 0, before.sum(axis=1) + 1)
-    return TargetRanks(ranks, tied)
+
+    def tile(owner: Int[Array, " tile"], target: Int[Array, " tile"]) -> TargetRanks:
+        scores = masked_scores(states[owner], vectors, excluded[owner])
+        score = jnp.take_along_axis(scores, target[:, None], axis=1)
+        before = (scores > score) | ((scores == score) & (column < target[:, None]))
+        tied = (scores == score).sum(axis=1) - 1
+        return TargetRanks(jnp.where(jnp.isneginf(score[:, 0]), 0, before.sum(axis=1) + 1), tied)
+
+    return _in_tiles(tile, (users, targets), vectors.shape[0])
 
 
 def padded_columns(lists: Ragged, column_of: NDArray[np.int64], num_columns: int) -> NDArray[np.int32]:

@@ -1,6 +1,6 @@
 """A model, a table or a baseline -> where it places the targets of the measured users."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_cli.artifacts.manifest import open_artifact
 from recsys_cli.config.settings import EvaluateSettings, ScoreSettings
 from recsys_cli.errors import ArtifactError, UsageError
 from recsys_cli.evaluation.baselines import Baseline, Known
@@ -68,10 +67,12 @@ def place_model(
     They are those that `score --before` writes: every user of the dataset in the same batches,
     since a user's vector depends, in its last bit, on whom it is computed with.
     """
+    from recsys_cli.models.store import open_model  # noqa: PLC0415  (imports jax)
     from recsys_cli.scoring.model_ranker import load_ranker  # noqa: PLC0415  (imports jax)
 
-    notes = _provenance_notes(model, dataset)
-    ranker = load_ranker(model, dataset, scorer=settings.scorer, candidates=settings.candidates)
+    trained = open_model(model)
+    notes = _provenance_notes(trained.artifact.manifest.inputs, dataset)
+    ranker = load_ranker(trained, dataset, scorer=settings.scorer, candidates=settings.candidates)
     items, scores = _listed(ranker, dataset, judged, settings)
     unread = int((~ranker.knows(judged.users, before=settings.split)).sum())
     if unread:
@@ -128,9 +129,8 @@ def _tied_by_model(ranker: Ranker, judged: Judged, part: Part) -> NDArray[np.boo
     return tied
 
 
-def _provenance_notes(model: Path, dataset: Dataset) -> list[str]:
+def _provenance_notes(inputs: Mapping[str, str], dataset: Dataset) -> list[str]:
     """What speaks against the model's figures: it may have been trained on what it is measured on."""
-    inputs = open_artifact(model, "model").manifest.inputs
     notes: list[str] = []
     if "refit" in inputs:
         notes.append(

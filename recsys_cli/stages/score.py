@@ -10,8 +10,8 @@ import numpy as np
 
 from recsys_cli import __version__
 from recsys_cli.artifacts.atomic import refuse_existing
-from recsys_cli.artifacts.manifest import open_artifact
 from recsys_cli.config.settings import ScoreSettings
+from recsys_cli.models.store import StoredModel, open_model
 from recsys_cli.scoring.dated_output import check_keep, dated_path, remove_older
 from recsys_cli.scoring.filters import Requested, allowed_items, denied_items, requested_users
 from recsys_cli.scoring.id_tables import IdTable
@@ -49,7 +49,7 @@ def score(
     """
     settings = settings or ScoreSettings()
     path = _checked_path(output, settings, today or datetime.now(UTC).date(), overwrite=overwrite)
-    source = _open(dataset, settings)
+    trained, source = open_model(model), _open(dataset, settings)
     requested = requested_users(source, users)
     rules = Rules(
         before=settings.before,
@@ -58,14 +58,14 @@ def score(
         allowed=allowed_items(source, allow_items, deny_items),
         denied=denied_items(source, requested, deny_pairs),
     )
-    ranker = load_ranker(model, source, scorer=settings.scorer, candidates=settings.candidates)
+    ranker = load_ranker(trained, source, scorer=settings.scorer, candidates=settings.candidates)
     batches = _stream(source, requested, ranker, rules, settings)
     item_ids = source.item_ids
     counts: Counter[str] = Counter()
     with writing_table(
         path,
         table_schema(requested.ids.type, item_ids.type, settings.layout),
-        metadata=_metadata(model, source, settings),
+        metadata=_metadata(trained, source, settings),
         rows_per_group=_rows_per_group(rules, settings),
         overwrite=overwrite,
     ) as write:
@@ -109,11 +109,11 @@ def _stream(
     )
 
 
-def _metadata(model: Path, source: Dataset, settings: ScoreSettings) -> dict[str, Any]:
+def _metadata(model: StoredModel, source: Dataset, settings: ScoreSettings) -> dict[str, Any]:
     """What made the table. Nothing of the clock, so that a rerun gives the same bytes."""
     chosen = {"before", "top_k", "candidates", "scorer", "include_seen", "popular_days"}
     return {
-        "model": open_artifact(model, "model").fingerprint,
+        "model": model.artifact.fingerprint,
         "dataset": source.fingerprint,
         "version": __version__,
         **settings.model_dump(mode="json", include=chosen),

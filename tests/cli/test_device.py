@@ -37,7 +37,7 @@ def test_a_tpu_that_is_not_there_is_an_error():
 def test_the_cpu_is_there_and_is_named():
     finished = run_prepare("cpu", JAX_PLATFORMS="")
     assert finished.stdout == ""
-    assert "running on 1 CPU" in finished.stderr
+    assert "running on the CPU" in finished.stderr
 
 
 def test_a_platform_in_the_environment_that_is_not_there_is_an_error():

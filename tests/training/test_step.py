@@ -11,8 +11,8 @@ from recsys_cli.batches.events import event_arrays, training_data
 from recsys_cli.config.settings import ModelSettings, TrainSettings
 from recsys_cli.models.cross_attention import HeadUser
 from recsys_cli.models.recommender import ModelSize, Recommender
-from recsys_cli.scoring.model_ranker import retrieve
 from recsys_cli.scoring.rerank import cross_attention_scores, head_tables
+from recsys_cli.scoring.retrieve import retrieve
 from recsys_cli.scoring.users import encode_rows
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Sequences
