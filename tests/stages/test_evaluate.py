@@ -235,16 +235,16 @@ class ByNumber(Ranker):
         self.scores = random.integers(0, 9, (dataset.num_users, dataset.num_items)).astype(np.float32)
         self.unread = unread
 
-    def knows(self, users, *, before):  # noqa: ARG002
+    def knows(self, users, *, before):
         return users != self.unread
 
-    def rank(self, users, *, before, top_k, exclude, allowed=None):  # noqa: ARG002
+    def rank(self, users, *, before, top_k, exclude, allowed=None):
         scores = self._masked(users, exclude)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
         best = np.take_along_axis(scores, order, 1)
         return Ranked(np.where(best > -np.inf, order + 1, 0).astype(np.int32), best, best)
 
-    def tied(self, users, *, before, targets, exclude):  # noqa: ARG002
+    def tied(self, users, *, before, targets, exclude):
         rows = self._masked(users, exclude)[np.repeat(np.arange(len(users)), targets.lengths())]
         score = rows[np.arange(len(rows)), targets.values - 1]
         return (rows == score[:, None]).sum(axis=1) > 1
