@@ -15,7 +15,7 @@ ITEMS, ATTRIBUTES, LEVELS, LENGTH = 11, 5, 3, 9
 SETTINGS = ModelSettings(embedding_dim=6, num_heads=3, num_blocks=2, max_length=LENGTH, head_dim=4)
 RNG = np.random.default_rng(0)
 LISTS = jnp.asarray(
-    np.where(RNG.random((ITEMS + 1, 3)) < 0.6, [1, 2, 3] + RNG.integers(0, 2, (ITEMS + 1, 1)), 0)
+    np.where(RNG.random((ITEMS + 1, 3)) < 0.6, np.array([1, 2, 3]) + RNG.integers(0, 2, (ITEMS + 1, 1)), 0)
 )
 
 

@@ -94,7 +94,7 @@ def test_the_final_score_is_retrieval_plus_the_weighted_head(model, tonight):
     full = ranker.rank(users, before=None, top_k=4, exclude=nothing)
     plain = alone.rank(users, before=None, top_k=4, exclude=nothing)
     vectors, excluded = ranker.encode_padded(users, None, nothing)
-    scores, columns = ranker.retrieve_candidates(vectors, excluded)
+    _, columns = ranker.retrieve_candidates(vectors, excluded)
     head = np.asarray(ranker.cross_attention(vectors, columns))[0]
     by_item = dict(zip(ranker.joined.columns[np.asarray(columns)[0]].tolist(), head, strict=True))
     retrieval = dict(zip(plain.items[0].tolist(), plain.scores[0], strict=True))
