@@ -10,6 +10,7 @@ from recsys_cli.cli import console, options
 from recsys_cli.errors import UsageError
 
 _Preset = Literal["fast", "balanced", "best"]
+_Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 _Loss = Literal["auto", "full-softmax", "sampled-softmax"]
 
 
@@ -42,6 +43,14 @@ def train(
             "--cross-attention/--no-cross-attention",
             does="Train the head that re-orders candidates, or retrieval alone",
             default="yes",
+        ),
+    ] = None,
+    precision: Annotated[
+        _Precision | None,
+        options.setting(
+            "--precision",
+            does="Of matrix products on GPU and TPU; a CPU computes in float32",
+            default="float32",
         ),
     ] = None,
     resume: Annotated[
@@ -81,6 +90,7 @@ def train(
         "epochs": epochs,
         "seed": seed,
         "loss": loss,
+        "precision": precision,
         "model.cross_attention": cross_attention,
     }
     if refit is not None:

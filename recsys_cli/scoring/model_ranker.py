@@ -42,9 +42,11 @@ class ModelRanker:
         candidates: int,
         head_weight: float | None,
         calibration: Calibration | None,
+        precision: str | None = None,
     ) -> None:
         self.model, self.joined, self.full = model, joined, full
         self.candidates = candidates
+        self.precision = precision  # of matrix products on accelerators; None: as the caller has set it
         self.head_weight = head_weight if full else None
         calibrated = full and calibration is not None and calibration.candidates == candidates
         self.calibration = calibration if calibrated else None
@@ -76,8 +78,9 @@ class ModelRanker:
         """The best items of each user; see `Ranker.rank`."""
         count = len(users)
         users, excluded = self._padded(users, exclude)
-        vectors = self._encode(users, before)
-        scores, columns, shares = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
+        with jax.default_matmul_precision(self.precision):
+            vectors = self._encode(users, before)
+            scores, columns, shares = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
         scores, columns, shares = scores[:count], columns[:count], shares[:count]  # without the padding
         order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
         scores, columns = np.take_along_axis(scores, order, 1), np.take_along_axis(columns, order, 1)
@@ -91,11 +94,11 @@ class ModelRanker:
         columns = self.joined.column_of[targets.values]
         ranked = columns >= 0
         users, excluded = self._padded(users, exclude)
-        states = self._encode(users, before).states
         padding = (0, -len(columns) % USER_MULTIPLE)
-        result = rank_targets(
-            states, self.vectors, excluded, np.pad(owner, padding), np.pad(np.maximum(columns, 0), padding)
-        )
+        owner, target = np.pad(owner, padding), np.pad(np.maximum(columns, 0), padding)
+        with jax.default_matmul_precision(self.precision):
+            states = self._encode(users, before).states
+            result = rank_targets(states, self.vectors, excluded, owner, target)
         return (np.asarray(result.tied)[: len(columns)] > 0) & ranked
 
     def _final_scores(
@@ -178,4 +181,5 @@ def load_ranker(model: StoredModel, dataset: Dataset, *, scorer: Scorer, candida
         candidates=candidates,
         head_weight=model.details.head_weight,
         calibration=model.details.calibration,
+        precision=model.settings.precision,
     )

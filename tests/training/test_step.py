@@ -125,3 +125,11 @@ def test_the_score_steps_lower_and_export(platform):
     for function, args, options in calls:
         exported = jax.export.export(function, platforms=[platform])(*args, **options)
         assert exported.platforms == (platform,)
+
+
+@pytest.mark.parametrize(("precision", "named"), [("float32", "HIGHEST"), ("bfloat16", "DEFAULT")])
+def test_the_precision_asked_for_reaches_the_products(precision, named):
+    states, excluded = jnp.zeros((4, 8)), jnp.zeros((4, 2), jnp.int32)
+    with jax.default_matmul_precision(precision):
+        lowered = retrieve.lower(states, jnp.zeros((ITEMS, 8)), excluded, None, keep=5).as_text()
+    assert f"precision = [{named}, {named}]" in lowered
