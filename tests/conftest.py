@@ -1,8 +1,20 @@
 """Fixtures shared by every folder, and the rule for tests that need real data."""
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+# Tests, and the processes they start, compile the same few steps again and again; a cache for the
+# length of the run halves their time. It must be said before jax is imported.
+CACHE = tempfile.TemporaryDirectory(prefix="recsys-tests-")
+JAX = {
+    "JAX_PLATFORMS": "cpu",
+    "JAX_COMPILATION_CACHE_DIR": CACHE.name,
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+os.environ.update(JAX)
 
 import pyarrow as pa
 import pyarrow.parquet as pq
