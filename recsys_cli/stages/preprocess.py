@@ -140,7 +140,8 @@ class Build:
             raise DataError(f"{', '.join(given.loaded.sources)} has no rows.", hint="Give a file with rows.")
         self.recognised = {**given.columns, "timestamps": events.timestamp_words}
         LOGGER.info("recognised: %s", ", ".join(f"{role} = {what}" for role, what in self.recognised.items()))
-        self._require_few_rejects(sum(events.rejected.values()), events.rows)
+        swallowed = given.loaded.swallowed
+        self._require_few_rejects(sum(events.rejected.values()) + swallowed, events.rows + swallowed)
         return events
 
     def read_entities(self, entity: Entity, table: Table | None) -> EntityTable:

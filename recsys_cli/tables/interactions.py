@@ -55,7 +55,9 @@ def validate(
 
 def _reasons(roles: set[str], at: str, stars: str) -> str:
     """SQL: the first reason why a row cannot be used."""
+    nothing = " AND ".join(f"{name(role)} IS NULL" for role in sorted(roles))
     cases = [
+        (nothing, "no column has a value"),
         ('"user" IS NULL OR trim("user") = \'\'', "the user is blank"),
         ("item IS NULL OR trim(item) = ''", "the item is blank"),
     ]

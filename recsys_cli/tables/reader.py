@@ -19,6 +19,14 @@ from recsys_cli.errors import DataError
 from recsys_cli.tables.sources import Source
 
 FILE_NUMBER: Final = "file_number"
+REFUSALS: Final = {
+    "UNQUOTED VALUE": "a quote is not closed",
+    "MISSING COLUMNS": "too few columns",
+    "TOO MANY COLUMNS": "too many columns",
+    "INVALID ENCODING": "not UTF-8 text",
+    "INVALID UNICODE": "not UTF-8 text",
+    "LINE SIZE OVER MAXIMUM": "the line is too long",
+}
 
 
 @dataclass
@@ -46,8 +54,9 @@ class Loaded:
     table: str
     sources: list[str]  # label of each file number
     first_rows: NDArray[np.int64]  # (files,) rowid of each file's first row
-    refused: list[NDArray[np.int64]]  # of each file, the records that the reader refused
     headers: list[int]  # lines of each file before its first record
+    refused: list[NDArray[np.int64]]  # of each file, the records that the reader refused
+    swallowed: int = 0  # lines beyond the first of refused records: a quote that is not closed takes all
 
     @property
     def num_refused(self) -> int:
@@ -105,11 +114,12 @@ def load_files(
         try:
             connection.execute(f"INSERT INTO {table} SELECT {number}, {chosen} FROM {_scan(source)}")
         except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"{source.label} cannot be read: {reason}.", hint="Check the file.") from error
+            raise _unreadable(source, error) from error
         loaded.sources.append(source.label)
         loaded.headers.append(1 if source.format in ("csv", "tsv") else 0)
-        loaded.refused.append(_refused(connection, source, rejects))
+        lines, swallowed = _refused(connection, source, rejects)
+        loaded.refused.append(lines)
+        loaded.swallowed += swallowed
     return loaded
 
 
@@ -126,7 +136,7 @@ def load_frame(
     chosen = ", ".join(f"CAST({name(role)} AS VARCHAR) AS {name(role)}" for role in columns)
     connection.execute(f"CREATE TABLE {table} AS SELECT 0 AS {FILE_NUMBER}, {chosen} FROM given_frame")
     connection.unregister("given_frame")
-    return Loaded(table, [label], np.zeros(1, np.int64), [np.zeros(0, np.int64)], [0])
+    return Loaded(table, [label], np.zeros(1, np.int64), [0], [np.zeros(0, np.int64)])
 
 
 def _as_text(column: pd.Series) -> pd.Series:
@@ -138,6 +148,16 @@ def _as_text(column: pd.Series) -> pd.Series:
         .where(column.notna(), None)
         .map(lambda value: None if value is None else str(value))
     )
+
+
+def _unreadable(source: Source, error: duckdb.Error) -> DataError:
+    reason = str(error).splitlines()[0].rstrip(".")
+    if "state machine" in reason:  # what DuckDB says of a file whose lines end in more than one way
+        return DataError(
+            f"{source.label} mixes ways to end a line (\\n and \\r\\n).",
+            hint="Make them all alike, for example with `dos2unix`.",
+        )
+    return DataError(f"{source.label} cannot be read: {reason}.", hint="Check the file.")
 
 
 def _scan(source: Source) -> str:
@@ -171,20 +191,26 @@ def _require_whole_gzip(source: Source) -> None:
         ) from error
 
 
-def _refused(connection: duckdb.DuckDBPyConnection, source: Source, rejects: Rejects) -> NDArray[np.int64]:
-    """Move what the CSV reader refused to the rejects, one entry a record; returns the records' lines."""
+def _refused(
+    connection: duckdb.DuckDBPyConnection, source: Source, rejects: Rejects
+) -> tuple[NDArray[np.int64], int]:
+    """Move what the CSV reader refused to the rejects, one entry a record.
+
+    Returns the records' lines, and how many further lines these records have swallowed.
+    """
     if source.format not in ("csv", "tsv"):
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), 0
     rows = connection.execute(
         "SELECT line, first(error_type ORDER BY column_idx), first(csv_line) FROM reject_errors "
         "GROUP BY line ORDER BY line"
     ).fetchall()
     lines = np.array([row[0] for row in rows], np.int64)
-    reasons = [str(row[1]).lower().replace("_", " ") for row in rows]
-    rejects.add(source.label, lines, reasons, [str(row[2]).rstrip("\r\n") for row in rows])
+    raw = [str(row[2]).rstrip("\r\n") for row in rows]
+    reasons = [REFUSALS.get(str(row[1]), str(row[1]).lower().replace("_", " ")) for row in rows]
+    rejects.add(source.label, lines, reasons, raw)
     connection.execute("DELETE FROM reject_errors")
     connection.execute("DELETE FROM reject_scans")
-    return lines
+    return lines, sum(text.count("\n") for text in raw)
 
 
 def first_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

@@ -97,8 +97,6 @@ def _open_source(path: Path, label: str, chosen: str) -> Source:
         raise DataError(
             f"{label} cannot be read: permission is denied.", hint="Change its permissions."
         ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{label} is not UTF-8 text: {error.reason}.", hint=_CONVERT) from error
     _require_distinct(names, label)
     return Source(path, label, kind, tuple(names), frozenset())
 
@@ -137,9 +135,10 @@ def _parquet_source(path: Path, label: str) -> Source:
 
 
 def _open_text(path: Path) -> IO[str]:
+    """Text whose first lines are to be looked at; bytes that are not UTF-8 are the reader's affair."""
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")
 
 
 def _header(path: Path, label: str, kind: Format) -> list[str]:
