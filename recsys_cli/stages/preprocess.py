@@ -24,8 +24,8 @@ from recsys_cli.sequences.numbering import number_ids
 from recsys_cli.sequences.rules import apply_rules
 from recsys_cli.sequences.split import make_split
 from recsys_cli.stages.results import PreprocessResult
-from recsys_cli.tables.columns import find_columns, find_entity_columns
-from recsys_cli.tables.entities import ID, EntityTable, no_entities, read_entities
+from recsys_cli.tables.columns import ENTITY_ID, find_columns, find_entity_columns
+from recsys_cli.tables.entities import EntityTable, no_entities, read_entities
 from recsys_cli.tables.fields import FieldEncoder, fit_encoders
 from recsys_cli.tables.interactions import EVENTS, Validated, validate
 from recsys_cli.tables.load import Given, Table, load_table
@@ -154,7 +154,7 @@ class Build:
             table if isinstance(table, pd.DataFrame) else [table],
             lambda label, names: find_entity_columns(label, names, entity, named),
         )
-        if ID in given.text_roles:
+        if ENTITY_ID in given.text_roles:
             self.text_ids.add(entity)
         read = read_entities(self.connection, given.loaded, self.rejects, entity)
         self._require_few_rejects(read.rejected, len(read.frame) + read.rejected + read.repeated)

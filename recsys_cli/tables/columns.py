@@ -23,7 +23,7 @@ USUAL_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "rating": ("rating", "ratings", "score", "stars", "overall", "rate"),
 }  # fmt: skip
-ENTITY_ID: Final = "id"
+ENTITY_ID: Final = "recsys.id"  # the role of the ids in a table of entities; no field is called that
 OPTIONAL: Final = ("timestamp", "rating")
 
 
@@ -49,14 +49,14 @@ def find_columns(
 
 
 def find_entity_columns(source: str, names: Sequence[str], entity: str, named: str | None) -> dict[str, str]:
-    """`id` -> the column of ids, and every other column under its own name.
+    """The role of ids -> their column, and every other column under its own name.
 
     `named` is what an option says of the interactions; here it counts where such a column exists. A
     column that is called `id` is taken where there is no other.
     """
     column = named if named in names else usual_column(source, names, entity)
     if column is None:
-        column = next((name for name in names if name.casefold() == ENTITY_ID), None)
+        column = next((name for name in names if name.casefold() == "id"), None)
     if column is None:
         column = find_columns(source, names, [entity], {})[entity]
     return {ENTITY_ID: column} | {name: name for name in names if name != column}

@@ -1,16 +1,14 @@
 """The items' and the users' tables: one row an id, as text, with rows that contradict it rejected."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import duckdb
 import numpy as np
 import pandas as pd
 
 from recsys_cli.schemas import Entity
-from recsys_cli.tables.reader import FILE_NUMBER, Loaded, Rejects
-
-ID: Final = "id"
+from recsys_cli.tables.columns import ENTITY_ID
+from recsys_cli.tables.reader import Loaded, Rejects
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class EntityTable:
 
 def no_entities() -> EntityTable:
     """What stands for a table that was not given."""
-    return EntityTable(pd.DataFrame(index=pd.Index([], dtype=object, name=ID)), 0, 0)
+    return EntityTable(pd.DataFrame(index=pd.Index([], dtype=object, name=ENTITY_ID)), 0, 0)
 
 
 def read_entities(
@@ -32,14 +30,14 @@ def read_entities(
 ) -> EntityTable:
     """One row an id: an equal repeat is merged, a row that says something else is rejected."""
     frame = connection.execute(f"SELECT * FROM {loaded.table} ORDER BY rowid").df()
-    frame = frame.drop(columns=FILE_NUMBER).astype(object)
-    frame = frame.map(lambda value: None if pd.isna(value) or not str(value).strip() else str(value))
-    blank = frame[ID].isna().to_numpy(dtype=bool)
+    frame = frame.astype("string")
+    frame = frame.mask(frame.apply(lambda column: column.str.strip() == "").fillna(False))
+    blank = frame[ENTITY_ID].isna().to_numpy(dtype=bool)
     repeated = frame.duplicated().to_numpy(dtype=bool) & ~blank
-    contradicts = frame.duplicated(subset=ID).to_numpy(dtype=bool) & ~repeated & ~blank
+    contradicts = frame.duplicated(subset=ENTITY_ID).to_numpy(dtype=bool) & ~repeated & ~blank
     _reject(frame, blank, f"the {entity} is blank", loaded, rejects)
     _reject(frame, contradicts, f"the {entity} is there before, with other values", loaded, rejects)
-    kept = frame[~(blank | repeated | contradicts)].set_index(ID)
+    kept = frame[~(blank | repeated | contradicts)].set_index(ENTITY_ID)
     return EntityTable(kept, int(repeated.sum()), int((blank | contradicts).sum()) + loaded.num_refused)
 
 

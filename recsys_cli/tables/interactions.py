@@ -75,9 +75,7 @@ def _reasons(roles: set[str], at: str, stars: str) -> str:
 
 
 def _reject(connection: duckdb.DuckDBPyConnection, loaded: Loaded, rejects: Rejects) -> None:
-    columns = [
-        row[0] for row in connection.execute(f"DESCRIBE {loaded.table}").fetchall() if row[0] != "file_number"
-    ]
+    columns = [row[0] for row in connection.execute(f"DESCRIBE {loaded.table}").fetchall()]
     raw = ", ".join(f"coalesce({name(column)}, '')" for column in columns)
     rows = connection.execute(
         f"SELECT place, reason, concat_ws(',', {raw}) FROM {CHECKED} WHERE reason IS NOT NULL ORDER BY place"

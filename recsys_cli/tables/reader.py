@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from recsys_cli.errors import DataError
 from recsys_cli.tables.sources import Source
 
-FILE_NUMBER: Final = "file_number"
 REFUSALS: Final = {
     "UNQUOTED VALUE": "a quote is not closed",
     "MISSING COLUMNS": "too few columns",
@@ -49,7 +48,7 @@ class Rejects:
 
 @dataclass
 class Loaded:
-    """One table in DuckDB: columns by role, `file_number`, and rowids in the order of the input."""
+    """One table in DuckDB: columns by role, and rowids in the order of the input."""
 
     table: str
     sources: list[str]  # label of each file number
@@ -103,7 +102,7 @@ def load_files(
     """
     roles = list(dict.fromkeys(role for mapping in columns for role in mapping))
     listed = ", ".join(f"{name(role)} VARCHAR" for role in roles)
-    connection.execute(f"CREATE TABLE {table} ({FILE_NUMBER} INTEGER, {listed})")
+    connection.execute(f"CREATE TABLE {table} ({listed})")
     loaded = Loaded(table, [], np.zeros(len(sources), np.int64), [], [])
     for number, (source, mapping) in enumerate(zip(sources, columns, strict=True)):
         loaded.first_rows[number] = first_row(connection, f"SELECT count(*) FROM {table}")[0]
@@ -112,7 +111,9 @@ def load_files(
         )
         _require_whole_gzip(source)
         try:
-            connection.execute(f"INSERT INTO {table} SELECT {number}, {chosen} FROM {_scan(source)}")
+            connection.execute(f"INSERT INTO {table} SELECT {chosen} FROM {_scan(source)}")
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error as error:
             raise _unreadable(source, error) from error
         loaded.sources.append(source.label)
@@ -134,7 +135,7 @@ def load_frame(
     given = pd.DataFrame({role: _as_text(frame[column]) for role, column in columns.items()})
     connection.register("given_frame", given)
     chosen = ", ".join(f"CAST({name(role)} AS VARCHAR) AS {name(role)}" for role in columns)
-    connection.execute(f"CREATE TABLE {table} AS SELECT 0 AS {FILE_NUMBER}, {chosen} FROM given_frame")
+    connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM given_frame")
     connection.unregister("given_frame")
     return Loaded(table, [label], np.zeros(1, np.int64), [0], [np.zeros(0, np.int64)])
 

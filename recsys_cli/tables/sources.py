@@ -168,7 +168,8 @@ def _json_keys(path: Path) -> list[str]:
 
 
 def _require_distinct(names: Sequence[str], label: str) -> None:
-    twice = {name for name in names if names.count(name) > 1}
+    plain = [name.casefold() for name in names]  # DuckDB tells no names apart by case
+    twice = {name for name, folded in zip(names, plain, strict=True) if plain.count(folded) > 1}
     if twice:
         raise DataError(
             f"{label} has two columns with the name {min(twice)!r}.", hint="Give every column its own name."
