@@ -145,11 +145,9 @@ def _values(column: pd.Series, encoder: FieldEncoder) -> tuple[NDArray[np.int64]
     if encoder.kind == "number":
         column = _bins(column, encoder.edges)
     elif encoder.kind == "multi":
-        column = column.str.split(encoder.separator, regex=False).explode()
-        column = column.str.strip()
-        blank = column.isna() | (column == "")
-        alone = ~column.index.duplicated(keep=False)
-        column = column[~blank | alone].where(~blank, None)
+        pieces = column.str.split(encoder.separator, regex=False).explode().str.strip()
+        pieces = pieces[pieces.notna() & (pieces != "")]
+        column = pd.concat([pieces, column[~column.index.isin(pieces.index)].mask(column.notna())])
     else:
         column = column.str.strip()
     frame = pd.DataFrame({"row": column.index.to_numpy(), "value": column.to_numpy(dtype=object)})
