@@ -1,11 +1,47 @@
 """Ids to numbers, in the order of the ids: integers by value, text by bytes."""
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 
+from recsys_cli.schemas import Entity
+from recsys_cli.tables.entities import EntityTable
+from recsys_cli.tables.intake import Intake
+from recsys_cli.tables.interactions import EVENTS
 from recsys_cli.tables.reader import first_row
 
 ID_TABLES = {"user": "user_numbers", "item": "item_numbers"}
+
+
+def number_entity(intake: Intake, entity: Entity, table: EntityTable) -> pa.Array:
+    """Number the ids that have an event and, for users, those that only their table has.
+
+    Notes how the table and the events differ. Returns the ids in the order of their numbers.
+    """
+    connection = intake.connection
+    ids = f'SELECT "{entity}" AS id FROM {EVENTS}'
+    listed = pd.DataFrame({"id": table.frame.index.astype(object)})
+    connection.register("listed", listed)
+    if len(listed):
+        _note_differences(intake, entity, ids, len(listed))
+        if entity == "user":
+            ids = f"{ids} UNION ALL SELECT CAST(id AS VARCHAR) FROM listed"
+    numbered = number_ids(connection, entity, ids, may_be_integer=entity not in intake.text_ids)
+    connection.unregister("listed")
+    return numbered
+
+
+def _note_differences(intake: Intake, entity: Entity, ids: str, listed: int) -> None:
+    (with_events,) = first_row(intake.connection, f"SELECT count(DISTINCT id) FROM ({ids})")
+    (unseen,) = first_row(intake.connection, f"SELECT count(*) FROM listed WHERE id NOT IN ({ids})")
+    missing = with_events - (listed - unseen)
+    if unseen:
+        kept = "they are kept, without a history" if entity == "user" else "they are left out"
+        intake.note(f"{unseen} {entity}s of the {entity}s table have no event; {kept}.")
+    if missing:
+        intake.note(
+            f"{missing} {entity}s with events are not in the {entity}s table; their fields are blank."
+        )
 
 
 def number_ids(

@@ -2,15 +2,18 @@
 
 import csv
 import gzip
+import io
+import itertools
 import json
 import shutil
 import sys
+import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import IO, Final, Literal, cast
+from typing import IO, Any, Final, Literal, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +27,9 @@ SUFFIXES: Final[dict[str, Format]] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
 }  # fmt: skip
 SAMPLED_LINES: Final = 100  # of a JSON lines file, to learn its keys
-BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+GZIP_MAGIC: Final = b"\x1f\x8b"
+UTF_8_MARK: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Source:
     label: str  # what errors and rejects call it
     format: Format
     names: tuple[str, ...]  # of its columns
-    text_columns: frozenset[str]  # that the file itself says are text (Parquet); never made integers
+    text_columns: frozenset[str]  # that the file itself says are text; never made integers
 
     @property
     def delimiter(self) -> str:
@@ -50,7 +55,7 @@ def find_sources(inputs: Sequence[Path | str], chosen: str, scratch: Path) -> li
     UsageError for a format that cannot be told.
     """
     return [
-        _open_source(path, label, chosen)
+        _open_source(path, label, chosen, scratch)
         for given in inputs
         for path, label in _files(given, chosen, scratch)
     ]
@@ -59,11 +64,11 @@ def find_sources(inputs: Sequence[Path | str], chosen: str, scratch: Path) -> li
 def _files(given: Path | str, chosen: str, scratch: Path) -> list[tuple[Path, str]]:
     text = str(given)
     if text == STANDARD_INPUT:
-        spooled = scratch / f"stdin.{'csv' if chosen == 'auto' else chosen}"
-        with spooled.open("wb") as stream:
-            shutil.copyfileobj(sys.stdin.buffer, stream)
-        return [(spooled, "standard input")]
+        return [(_spool(sys.stdin.buffer, chosen, scratch), "standard input")]
     path = Path(text)
+    if path.is_fifo():  # such as `<(zcat events.gz)`
+        with path.open("rb") as stream:
+            return [(_spool(stream, chosen, scratch), text)]
     if path.is_dir():
         inside = sorted(str(file) for file in path.rglob("*") if _is_part(file))
         if not inside:
@@ -78,30 +83,39 @@ def _files(given: Path | str, chosen: str, scratch: Path) -> list[tuple[Path, st
     return [(Path(match), match) for match in matches]
 
 
+def _spool(stream: IO[bytes], chosen: str, scratch: Path) -> Path:
+    """Copy what can be read only once into a file of its own."""
+    suffix = ".csv" if chosen == "auto" else f".{chosen}"
+    with tempfile.NamedTemporaryFile("wb", dir=scratch, suffix=suffix, delete=False) as file:
+        shutil.copyfileobj(stream, file)
+    path = Path(file.name)
+    with path.open("rb") as start:
+        return path.rename(f"{path}.gz") if start.read(2) == GZIP_MAGIC else path
+
+
 def _is_part(path: Path) -> bool:
     """Whether a file of a folder holds data; engines put marks such as `_SUCCESS` beside it."""
     return path.is_file() and not path.name.startswith(("_", "."))
 
 
-def _open_source(path: Path, label: str, chosen: str) -> Source:
+def _open_source(path: Path, label: str, chosen: str, scratch: Path) -> Source:
     kind = _format(path, label, chosen)
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{label} is empty.", hint="Give a file with a header and rows.")
         if kind == "parquet":
-            return _parquet_source(path, label)
-        names = _json_keys(path) if kind == "jsonl" else _header(path, label, kind)
+            source = _parquet_source(path, label)
+        else:
+            _require_utf8(path, label)
+            source = _json_source(path, label, scratch) if kind == "jsonl" else _csv_source(path, label, kind)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{label} is not a whole gzip file: {error}.", hint="Copy the file again.") from error
     except PermissionError as error:
         raise DataError(
             f"{label} cannot be read: permission is denied.", hint="Change its permissions."
         ) from error
-    _require_distinct(names, label)
-    return Source(path, label, kind, tuple(names), frozenset())
-
-
-_CONVERT: Final = "Convert it, for example with `iconv -f UTF-16 -t UTF-8`."
+    _require_distinct(source.names, label)
+    return source
 
 
 def _format(path: Path, label: str, chosen: str) -> Format:
@@ -126,45 +140,81 @@ def _parquet_source(path: Path, label: str) -> Source:
         raise DataError(
             f"{label} is not a Parquet file.", hint="Check the file, or give --format."
         ) from error
-    texts = [
-        field.name
-        for field in schema
-        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-    ]
+    texts = [field.name for field in schema if _is_text(field.type)]
     return Source(path, label, "parquet", tuple(schema.names), frozenset(texts))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.DictionaryType):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _open_bytes(path: Path) -> IO[bytes]:
+    is_gzip = path.suffix.lower() == ".gz"
+    return cast("IO[bytes]", gzip.open(path)) if is_gzip else path.open("rb")
 
 
 def _open_text(path: Path) -> IO[str]:
     """Text whose first lines are to be looked at; bytes that are not UTF-8 are the reader's affair."""
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
 
 
-def _header(path: Path, label: str, kind: Format) -> list[str]:
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rb") as stream:
-        if stream.read(2) in BYTE_ORDER_MARKS:
-            raise DataError(f"{label} is UTF-16 text, not UTF-8.", hint=_CONVERT)
+def _require_utf8(path: Path, label: str) -> None:
+    with _open_bytes(path) as stream:
+        start = stream.read(2)
+    if start in UTF_16_MARKS or b"\0" in start:
+        raise DataError(
+            f"{label} is UTF-16 text, not UTF-8.",
+            hint="Convert it, for example with `iconv -f UTF-16 -t UTF-8`.",
+        )
+
+
+def _csv_source(path: Path, label: str, kind: Format) -> Source:
     with _open_text(path) as stream:
-        names = next(csv.reader(stream, delimiter="\t" if kind == "tsv" else ","), None)
+        try:
+            names = next(csv.reader(stream, delimiter="\t" if kind == "tsv" else ","), None)
+        except csv.Error as error:
+            raise DataError(
+                f"{label} has a first line that cannot be read: {error}.", hint="Check its quotes."
+            ) from error
     if not names or not any(name.strip() for name in names):
         raise DataError(f"{label} has no header.", hint="Put the columns' names into its first line.")
-    return names
+    # A data frame's index is written under no name.
+    named = tuple(name if name.strip() else f"column {place}" for place, name in enumerate(names, 1))
+    return Source(path, label, kind, named, frozenset())
 
 
-def _json_keys(path: Path) -> list[str]:
-    """Keys of the first lines' objects, in order of appearance."""
-    keys: dict[str, None] = {}
+def _json_source(path: Path, label: str, scratch: Path) -> Source:
+    """Its columns are the keys of the first lines' objects, in order of appearance."""
+    keys: dict[str, bool] = {}  # whether a value of it is text
     with _open_text(path) as stream:
-        for line, _ in zip(stream, range(SAMPLED_LINES), strict=False):
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict):
-                keys |= dict.fromkeys(record)
-    return list(keys)
+        for line in itertools.islice(stream, SAMPLED_LINES):
+            for key, value in _json_object(line).items():
+                keys[key] = keys.get(key, False) or isinstance(value, str)
+    if not keys:
+        raise DataError(
+            f"{label} has no JSON object in its first {SAMPLED_LINES} lines.",
+            hint="Write one object a line, or give --format.",
+        )
+    texts = frozenset(key for key, is_text in keys.items() if is_text)
+    return Source(_without_mark(path, scratch), label, "jsonl", tuple(keys), texts)
+
+
+def _json_object(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _without_mark(path: Path, scratch: Path) -> Path:
+    """The file, or a copy without its byte order mark, which no JSON reader skips."""
+    with _open_bytes(path) as stream:
+        if stream.read(len(UTF_8_MARK)) != UTF_8_MARK:
+            return path
+        return _spool(stream, "jsonl", scratch)
 
 
 def _require_distinct(names: Sequence[str], label: str) -> None:

@@ -1,0 +1,117 @@
+"""Every table of one dataset, read and checked: what was recognised, rejected and worth a note."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pandas as pd
+
+from recsys_cli.config.settings import PreprocessSettings
+from recsys_cli.errors import DataError
+from recsys_cli.schemas import Entity
+from recsys_cli.tables.columns import ENTITY_ID, find_columns, find_entity_columns
+from recsys_cli.tables.entities import EntityTable, no_entities, read_entities
+from recsys_cli.tables.interactions import Validated, validate
+from recsys_cli.tables.load import Choose, Given, Table, load_table
+from recsys_cli.tables.reader import Rejects
+
+LOGGER: Final = logging.getLogger("recsys")
+ROLES: Final = ("user", "item", "timestamp", "rating")
+SHOWN_REASONS: Final = 3
+
+
+@dataclass
+class Intake:
+    """Reads tables into `connection`; spools standard input into `scratch`."""
+
+    connection: duckdb.DuckDBPyConnection
+    settings: PreprocessSettings
+    scratch: Path
+    rejects_file: Path  # where the rejects go when there are too many
+    rejects: Rejects = field(default_factory=Rejects)
+    notes: list[str] = field(default_factory=list[str])  # a sentence each, for the person
+    recognised: dict[str, str] = field(default_factory=dict[str, str])  # role -> column, field -> kind
+    fingerprints: dict[str, str] = field(default_factory=dict[str, str])  # input -> SHA-256
+    text_ids: set[str] = field(default_factory=set[str])  # entities whose ids the files say are text
+
+    def interactions(self, given: Sequence[Path | str] | pd.DataFrame) -> Validated:
+        """Valid events, in table `events`. Raises DataError where too many rows are rejected."""
+        named = {role: getattr(self.settings, f"{role}_column") for role in ROLES}
+        table = self._load(
+            "interactions",
+            given,
+            lambda label, names: find_columns(label, names, ROLES, named),
+            self.settings.format,
+        )
+        self.text_ids |= table.text_roles & {"user", "item"}
+        unit = self.settings.timestamp_unit
+        events = validate(self.connection, table.loaded, self.rejects, roles=set(table.columns), unit=unit)
+        if events.rows == 0:
+            raise DataError(f"{', '.join(table.loaded.sources)} has no rows.", hint="Give a file with rows.")
+        self.recognise({**table.columns, "timestamps": events.timestamp_words})
+        swallowed = table.loaded.swallowed
+        self._require_few_rejects(sum(events.rejected.values()) + swallowed, events.rows + swallowed)
+        return events
+
+    def entities(self, entity: Entity, given: Table | None) -> EntityTable:
+        """The fields of items or users; none where there is no such table."""
+        if given is None:
+            return no_entities()
+        named = getattr(self.settings, f"{entity}_column")
+        table = self._load(
+            f"{entity}s",
+            given if isinstance(given, pd.DataFrame) else [given],
+            lambda label, names: find_entity_columns(label, names, entity, named),
+            "auto",
+        )
+        if ENTITY_ID in table.text_roles:
+            self.text_ids.add(entity)
+        read = read_entities(self.connection, table.loaded, self.rejects, entity)
+        self._require_few_rejects(read.rejected, len(read.frame) + read.rejected + read.repeated)
+        if read.repeated or read.rejected:
+            self.note(f"{entity}s: {read.repeated} repeated rows merged, {read.rejected} rows rejected.")
+        return read
+
+    def note(self, sentence: str) -> None:
+        """Keep a sentence for the result, and say it now."""
+        self.notes.append(sentence)
+        LOGGER.warning(sentence)
+
+    def recognise(self, what: dict[str, str]) -> None:
+        """Keep what was recognised as what, and say it now."""
+        self.recognised |= what
+        LOGGER.info("recognised: %s", ", ".join(f"{name} = {found}" for name, found in what.items()))
+
+    def _load(
+        self, name: str, given: Sequence[Path | str] | pd.DataFrame, choose: Choose, chosen_format: str
+    ) -> Given:
+        table = load_table(
+            self.connection,
+            name,
+            given,
+            choose=choose,
+            chosen_format=chosen_format,
+            scratch=self.scratch,
+            rejects=self.rejects,
+        )
+        for label, digest in table.fingerprints.items():
+            self.fingerprints[f"{len(self.fingerprints):03}-{Path(label).name}"] = digest
+        return table
+
+    def _require_few_rejects(self, rejected: int, rows: int) -> None:
+        most = self.settings.max_rejects
+        if not rejected or rejected <= most * rows:
+            return
+        frame = self.rejects.frame()
+        frame.to_csv(self.rejects_file, index=False)
+        reasons = frame["reason"].value_counts().head(SHOWN_REASONS)
+        first = frame.iloc[0]
+        raise DataError(
+            f"{rejected} of {rows} rows are rejected, more than max-rejects={most:g}: "
+            + ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
+            + f"; the first is {first['file']} line {first['line']}.",
+            hint=f"Look at {self.rejects_file}, then mend the file or raise --max-rejects.",
+        )
