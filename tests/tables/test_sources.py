@@ -1,0 +1,101 @@
+"""Inputs as they are given: what is found in them, and what is said of those that cannot be read."""
+
+import gzip
+import io
+import os
+import threading
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recsys_cli.errors import DataError
+from recsys_cli.tables.sources import find_sources
+
+
+def only(path, tmp_path, chosen="auto"):
+    [source] = find_sources([path], chosen, tmp_path)
+    return source
+
+
+def put(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def test_a_column_without_a_name_gets_one(tmp_path):
+    path = put(tmp_path / "x.csv", b",user_id, ,item_id\n0,a,,b\n")
+    assert only(path, tmp_path).names == ("column 1", "user_id", "column 3", "item_id")
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_text"),
+    [
+        (pa.string(), True),
+        (pa.large_string(), True),
+        (pa.string_view(), True),
+        (pa.dictionary(pa.int32(), pa.string()), True),
+        (pa.int64(), False),
+        (pa.float64(), False),
+    ],
+)
+def test_what_a_parquet_file_calls_text_is_text(tmp_path, kind, is_text):
+    values = pa.array(["1", "2"] if is_text else [1, 2]).cast(kind)
+    pq.write_table(pa.table({"user": values}), tmp_path / "x.parquet")
+    assert only(tmp_path / "x.parquet", tmp_path).text_columns == ({"user"} if is_text else set())
+
+
+def test_keys_of_json_lines_are_columns_and_say_which_are_text(tmp_path):
+    path = put(tmp_path / "x.jsonl", b'{"user":"1","item":2}\nnonsense\n{"item":"3","rating":1.5}\n')
+    source = only(path, tmp_path)
+    assert source.names == ("user", "item", "rating")
+    assert source.text_columns == {"user", "item"}
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
+def test_a_byte_order_mark_before_json_is_left_out(tmp_path, name):
+    content = b'\xef\xbb\xbf{"user":1,"item":2}\n'
+    path = put(tmp_path / name, gzip.compress(content) if name.endswith("gz") else content)
+    source = only(path, tmp_path)
+    assert source.path.read_bytes() == content[3:]
+    assert source.label == str(path)
+
+
+def test_standard_input_may_be_gzipped(tmp_path, monkeypatch):
+    content = gzip.compress(b"user,item\na,b\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    source = only("-", tmp_path)
+    assert (source.label, source.names) == ("standard input", ("user", "item"))
+
+
+def test_a_pipe_is_read_once_and_whole(tmp_path):
+    content = b"user,item\n" + b"a,b\n" * 50_000
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[content])
+    writer.start()
+    source = only(tmp_path / "pipe", tmp_path, chosen="csv")
+    writer.join()
+    assert source.path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("x.csv", "user,item\n".encode("utf-16"), "UTF-16"),
+        ("x.csv", "user,item\n".encode("utf-16-le"), "UTF-16"),
+        ("x.csv", "user,item\n".encode("utf-16-be"), "UTF-16"),
+        ("x.jsonl", '{"user":1}\n'.encode("utf-16"), "UTF-16"),
+        ("x.json", b'[{"user":1,"item":2}]\n', "no JSON object"),
+        ("x.csv", b'"' + b"x" * 200_000 + b"\n", "first line that cannot be read"),
+        ("x.csv", b"\n", "has no header"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path, name, content, said):
+    with pytest.raises(DataError, match=said):
+        only(put(tmp_path / name, content), tmp_path)
+
+
+def test_parquet_columns_that_differ_by_case_alone_are_refused(tmp_path):
+    pq.write_table(pa.table({"user": [1], "USER": [2], "item": [3]}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="two columns"):
+        only(tmp_path / "x.parquet", tmp_path)
