@@ -36,29 +36,35 @@ def fit_platt(x: NDArray[np.float64], label: NDArray[np.bool_]) -> tuple[float, 
 
 
 def judge(
-    probability: NDArray[np.float64], label: NDArray[np.bool_], base_rate: float, seed: int
+    probability: NDArray[np.float64],
+    label: NDArray[np.bool_],
+    *,
+    base_rate: float,
+    listed: NDArray[np.bool_],
+    seed: int,
 ) -> dict[str, Any]:
     """Log loss and Brier skill over the constant `base_rate`, and the expected calibration error.
 
-    Both arrays are (users, candidates); the skill's 95 % interval is a bootstrap over users.
+    The arrays are (users, candidates), and only where `listed` do they count; the skill's 95 %
+    interval is a bootstrap over users.
     """
-    brier = ((probability - label) ** 2).sum(axis=1)
-    constant = ((base_rate - label) ** 2).sum(axis=1)
+    brier = np.where(listed, (probability - label) ** 2, 0).sum(axis=1)
+    constant = np.where(listed, (base_rate - label) ** 2, 0).sum(axis=1)
     rng = np.random.default_rng(seed)
     draws = rng.integers(0, len(brier), (BOOTSTRAP, len(brier)))
     skills = 1 - brier[draws].mean(axis=1) / constant[draws].mean(axis=1)
     low, high = np.quantile(skills, [0.025, 0.975])
-    x = np.log(probability / (1 - probability)).ravel()
-    slope, intercept = fit_platt(x, label.ravel())
+    flat, hit = probability[listed], label[listed]
+    slope, intercept = fit_platt(np.log(flat / (1 - flat)), hit)
     return {
-        "log_loss": _log_loss(probability, label),
-        "log_loss_of_base_rate": _log_loss(np.full_like(probability, base_rate), label),
+        "log_loss": _log_loss(flat, hit),
+        "log_loss_of_base_rate": _log_loss(np.full_like(flat, base_rate), hit),
         "base_rate": base_rate,
         "brier_skill": float(1 - brier.mean() / constant.mean()),
         "brier_skill_interval": [float(low), float(high)],
         "slope": slope,
         "intercept": intercept,
-        "expected_calibration_error": expected_calibration_error(probability.ravel(), label.ravel()),
+        "expected_calibration_error": expected_calibration_error(flat, hit),
         "users": len(label),
     }
 

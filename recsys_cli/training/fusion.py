@@ -13,7 +13,6 @@ from recsys_cli.scoring.rerank import log_share
 from recsys_cli.training.calibration import fit_platt, judge, sigmoid
 from recsys_cli.training.validation import (
     HEAD_WEIGHTS,
-    USERS_PER_BATCH,
     ValidationBatch,
     Validator,
     candidate_ranks,
@@ -84,17 +83,8 @@ def _score_batch(ranker: ModelRanker, batch: ValidationBatch) -> tuple[NDArray[A
         if ranker.head_weight is None
         else ranker.cross_attention(batch.vectors, columns)
     )
-    padding = (0, -len(batch.columns) % USERS_PER_BATCH)
-    ranks = candidate_ranks(
-        retrieval,
-        cross,
-        columns,
-        jnp.asarray(np.pad(batch.owners, padding)),
-        jnp.asarray(np.pad(batch.columns, padding)),
-        jnp.asarray(HEAD_WEIGHTS),
-    )
-    ranks = np.asarray(ranks)[:, : len(batch.columns)]
-    ndcg = np.stack([batch.ndcg(row) for row in ranks])
+    ranks = candidate_ranks(retrieval, cross, columns, *batch.padded_targets, jnp.asarray(HEAD_WEIGHTS))
+    ndcg = np.stack([batch.ndcg(row) for row in np.asarray(ranks)])
     target = np.zeros(retrieval.shape, bool)
     hits = np.asarray(columns)[batch.owners] == batch.columns[:, None]
     np.logical_or.at(target, batch.owners, hits)
@@ -120,17 +110,20 @@ def calibrate(
     """
     final = jnp.asarray(scores.retrieval + head_weight * scores.cross_attention)
     shares = np.asarray(log_share(final), np.float64)
-    full = np.isfinite(shares).all(axis=1)  # a user with fewer candidates is left out
-    users = np.random.default_rng(seed).permutation(np.flatnonzero(full))
-    fitted, judged = np.sort(users[::2]), np.sort(users[1::2])
-    positives = [int(scores.is_target[half].sum()) for half in (fitted, judged)]
-    if min(positives) < MIN_POSITIVES:
-        return None, {"reason": f"only {min(positives)} retrieved targets in a half of the users"}
-    slope, intercept = fit_platt(shares[fitted].ravel(), scores.is_target[fitted].ravel())
+    listed = np.isfinite(shares)  # a user of a small catalogue has fewer candidates
+    users = np.random.default_rng(seed).permutation(len(shares))
+    halves = np.sort(users[::2]), np.sort(users[1::2])
+    positives = min(int(scores.is_target[half].sum()) for half in halves)
+    if positives < MIN_POSITIVES:
+        return None, {"reason": f"only {positives} retrieved targets in a half of the users"}
+    fitted, judged = halves
+    label = scores.is_target[fitted][listed[fitted]]
+    slope, intercept = fit_platt(shares[fitted][listed[fitted]], label)
     figures = judge(
         sigmoid(slope * shares[judged] + intercept),
         scores.is_target[judged],
-        float(scores.is_target[fitted].mean()),
-        seed,
+        base_rate=float(label.mean()),
+        listed=listed[judged],
+        seed=seed,
     )
     return Calibration(slope=slope, intercept=intercept, candidates=candidates), figures

@@ -38,9 +38,15 @@ class ValidationBatch:
     def num_users(self) -> int:
         return len(self.offsets) - 1
 
+    @property
+    def padded_targets(self) -> tuple[Int[Array, " targets"], Int[Array, " targets"]]:
+        """Owners and columns, filled up to a multiple of the batch's users: few shapes to compile."""
+        padding = (0, -len(self.columns) % len(self.excluded))
+        return jnp.asarray(np.pad(self.owners, padding)), jnp.asarray(np.pad(self.columns, padding))
+
     def ndcg(self, ranks: NDArray[np.integer]) -> NDArray[np.float64]:
-        """(users,) NDCG@10 from each target's rank; 0 says that it is not ranked."""
-        return measures_per_user(ranks, self.offsets, [K])[f"NDCG@{K}"]
+        """(users,) NDCG@10 from each (padded) target's rank; 0 says that it is not ranked."""
+        return measures_per_user(ranks[: len(self.columns)], self.offsets, [K])[f"NDCG@{K}"]
 
 
 class Validator:
@@ -57,9 +63,10 @@ class Validator:
 
     def batches(self, ranker: ModelRanker) -> Iterator[ValidationBatch]:
         """Encode the users batch by batch; every batch has the same padded shapes."""
-        for first in range(0, len(self.users), USERS_PER_BATCH):
-            users = self.users[first : first + USERS_PER_BATCH]
-            padded = np.pad(users, (0, USERS_PER_BATCH - len(users)), mode="edge")
+        size = min(USERS_PER_BATCH, len(self.users))
+        for first in range(0, len(self.users), size):
+            users = self.users[first : first + size]
+            padded = np.pad(users, (0, size - len(users)), mode="edge")
             vectors, excluded = ranker.encode_padded(padded, "validation", self._history.take(padded))
             targets = self._targets.take(users)
             yield ValidationBatch(
@@ -77,15 +84,13 @@ class Validator:
         return float(np.concatenate(per_user).mean()) if per_user else 0.0
 
     def _batch_ndcg(self, ranker: ModelRanker, batch: ValidationBatch) -> NDArray[np.float64]:
-        padding = (0, -len(batch.columns) % USERS_PER_BATCH)
         ranks = rank_targets(
             jnp.asarray(batch.vectors.states),
             ranker.vectors,
             jnp.asarray(batch.excluded),
-            jnp.asarray(np.pad(batch.owners, padding)),
-            jnp.asarray(np.pad(batch.columns, padding)),
+            *batch.padded_targets,
         ).ranks
-        return batch.ndcg(np.asarray(ranks)[: len(batch.columns)])
+        return batch.ndcg(np.asarray(ranks))
 
 
 @jax.jit

@@ -42,17 +42,27 @@ def test_separable_data_have_a_finite_fit():
     assert slope > 0
 
 
+def judged(probability, label, listed=None):
+    everything = np.ones(label.shape, bool) if listed is None else listed
+    return judge(probability, label, base_rate=float(label[everything].mean()), listed=everything, seed=0)
+
+
 def test_true_probabilities_are_judged_good_and_the_base_rate_has_no_skill():
     _, probability, label = drawn(1.5, -2.0)
-    good = judge(probability, label, float(label.mean()), seed=0)
+    good = judged(probability, label)
     assert good["brier_skill_interval"][0] > 0
     assert good["slope"] == pytest.approx(1, abs=0.1)
     assert good["expected_calibration_error"] < 0.01
     assert good["log_loss"] < good["log_loss_of_base_rate"]
-    base = judge(
-        np.full_like(probability, label.mean()) + 1e-9 * probability, label, float(label.mean()), seed=0
-    )
+    base = judged(np.full_like(probability, label.mean()) + 1e-9 * probability, label)
     assert base["brier_skill"] == pytest.approx(0, abs=1e-6)
+
+
+def test_places_without_a_candidate_count_for_nothing():
+    _, probability, label = drawn(1.5, -2.0, users=300)
+    short = judged(probability[:, :12], label[:, :12])
+    listed = np.arange(20) < np.full((300, 1), 12)
+    assert judged(np.where(listed, probability, 0), label & listed, listed) == short
 
 
 def test_calibration_error_of_a_hand_worked_case():
