@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recsys_cli.errors import DataError
-from recsys_cli.tables.sources import Source
+from recsys_cli.errors import DataError, UsageError
+from recsys_cli.tables.sources import Source, open_bytes
 
 REFUSALS: Final = {
     "UNQUOTED VALUE": "a quote is not closed",
@@ -41,9 +41,11 @@ class Rejects:
             )
 
     def frame(self) -> pd.DataFrame:
-        """All of them: file, line (from 1), reason, raw."""
+        """All of them, by file and line: file, line (from 1), reason, raw."""
         empty = pd.DataFrame({name: [] for name in ("file", "line", "reason", "raw")})
-        return pd.concat([empty, *self.parts], ignore_index=True).astype({"line": "int64"})
+        rows = pd.concat([empty, *self.parts], ignore_index=True).astype({"line": "int64"})
+        order = np.lexsort((rows["line"], pd.factorize(rows["file"])[0]))
+        return rows.iloc[order].reset_index(drop=True)
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Loaded:
     first_rows: NDArray[np.int64]  # (files,) rowid of each file's first row
     headers: list[int]  # lines of each file before its first record
     refused: list[NDArray[np.int64]]  # of each file, the records that the reader refused
+    texts: list[Path | None]  # of each file, where blank lines may stand in it; None where none can
     swallowed: int = 0  # lines beyond the first of refused records: a quote that is not closed takes all
 
     @property
@@ -65,15 +68,16 @@ class Loaded:
         """File number and line (from 1; records, where a record holds newlines) of some rowids."""
         files = np.searchsorted(self.first_rows, rowids, side="right") - 1
         lines = np.empty_like(rowids)
-        for number, refused in enumerate(self.refused):
+        for number in np.unique(files).tolist():
             here = files == number
             plain = rowids[here] - self.first_rows[number] + 1 + self.headers[number]
-            lines[here] = plain + np.searchsorted(refused - np.arange(len(refused)), plain, side="right")
+            passed = np.union1d(self.refused[number], _blank_lines(self.texts[number]))
+            lines[here] = plain + np.searchsorted(passed - np.arange(len(passed)), plain, side="right")
         return files, lines
 
 
 def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
-    """A database in `scratch` that spills there and keeps to `memory_limit`."""
+    """A database in `scratch` that spills there and keeps to `memory_limit`. Raises UsageError."""
     connection = duckdb.connect(str(scratch / "work.duckdb"))
     connection.execute("SET TimeZone = 'UTC'")  # a time without a zone is taken as UTC
     connection.execute("SET enable_progress_bar = false")
@@ -81,12 +85,21 @@ def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.
     try:
         connection.execute(f"SET memory_limit = {quoted(memory_limit)}")
     except duckdb.Error as error:
-        raise DataError(
+        raise UsageError(
             f"memory_limit={memory_limit} is not a size.", hint="Give one such as 2GB."
         ) from error
     if threads is not None:
         connection.execute(f"SET threads = {threads}")
     return connection
+
+
+def _blank_lines(path: Path | None) -> NDArray[np.int64]:
+    """Lines that a reader passes over in silence. They are looked for only when a line is to be named."""
+    if path is None:
+        return np.zeros(0, np.int64)
+    with open_bytes(path) as stream:
+        blank = [number for number, line in enumerate(stream, 1) if not line.strip(b" \r\n")]
+    return np.array(blank, np.int64)
 
 
 def load_files(
@@ -103,7 +116,7 @@ def load_files(
     roles = list(dict.fromkeys(role for mapping in columns for role in mapping))
     listed = ", ".join(f"{name(role)} VARCHAR" for role in roles)
     connection.execute(f"CREATE TABLE {table} ({listed})")
-    loaded = Loaded(table, [], np.zeros(len(sources), np.int64), [], [])
+    loaded = Loaded(table, [], np.zeros(len(sources), np.int64), [], [], [])
     for number, (source, mapping) in enumerate(zip(sources, columns, strict=True)):
         loaded.first_rows[number] = first_row(connection, f"SELECT count(*) FROM {table}")[0]
         chosen = ", ".join(
@@ -112,12 +125,13 @@ def load_files(
         _require_whole_gzip(source)
         try:
             connection.execute(f"INSERT INTO {table} SELECT {chosen} FROM {_scan(source)}")
-        except duckdb.OutOfMemoryException:
-            raise
         except duckdb.Error as error:
+            if _is_of_the_system(error, source):
+                raise
             raise _unreadable(source, error) from error
         loaded.sources.append(source.label)
         loaded.headers.append(1 if source.format in ("csv", "tsv") else 0)
+        loaded.texts.append(None if source.format == "parquet" else source.path)
         lines, swallowed = _refused(connection, source, rejects)
         loaded.refused.append(lines)
         loaded.swallowed += swallowed
@@ -137,7 +151,7 @@ def load_frame(
     chosen = ", ".join(f"CAST({name(role)} AS VARCHAR) AS {name(role)}" for role in columns)
     connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM given_frame")
     connection.unregister("given_frame")
-    return Loaded(table, [label], np.zeros(1, np.int64), [0], [np.zeros(0, np.int64)])
+    return Loaded(table, [label], np.zeros(1, np.int64), [0], [np.zeros(0, np.int64)], [None])
 
 
 def _as_text(column: pd.Series) -> pd.Series:
@@ -149,6 +163,13 @@ def _as_text(column: pd.Series) -> pd.Series:
         .where(column.notna(), None)
         .map(lambda value: None if value is None else str(value))
     )
+
+
+def _is_of_the_system(error: duckdb.Error, source: Source) -> bool:
+    """Whether memory or the disk of the scratch folder is to blame, and not the file."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return True
+    return isinstance(error, duckdb.IOException) and str(source.path) not in str(error)
 
 
 def _unreadable(source: Source, error: duckdb.Error) -> DataError:
@@ -206,7 +227,7 @@ def _refused(
         "GROUP BY line ORDER BY line"
     ).fetchall()
     lines = np.array([row[0] for row in rows], np.int64)
-    raw = [str(row[2]).rstrip("\r\n") for row in rows]
+    raw = [str(row[2]).strip("\r\n") for row in rows]
     reasons = [REFUSALS.get(str(row[1]), str(row[1]).lower().replace("_", " ")) for row in rows]
     rejects.add(source.label, lines, reasons, raw)
     connection.execute("DELETE FROM reject_errors")

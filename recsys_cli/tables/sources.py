@@ -150,18 +150,19 @@ def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> IO[bytes]:
+    """A file's bytes, unpacked where its name ends in `.gz`."""
     is_gzip = path.suffix.lower() == ".gz"
     return cast("IO[bytes]", gzip.open(path)) if is_gzip else path.open("rb")
 
 
 def _open_text(path: Path) -> IO[str]:
     """Text whose first lines are to be looked at; bytes that are not UTF-8 are the reader's affair."""
-    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
 
 
 def _require_utf8(path: Path, label: str) -> None:
-    with _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         start = stream.read(2)
     if start in UTF_16_MARKS or b"\0" in start:
         raise DataError(
@@ -211,7 +212,7 @@ def _json_object(line: str) -> dict[str, Any]:
 
 def _without_mark(path: Path, scratch: Path) -> Path:
     """The file, or a copy without its byte order mark, which no JSON reader skips."""
-    with _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         if stream.read(len(UTF_8_MARK)) != UTF_8_MARK:
             return path
         return _spool(stream, "jsonl", scratch)

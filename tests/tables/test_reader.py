@@ -1,0 +1,83 @@
+"""Files into DuckDB: where rows stand in them, and who is to blame when they cannot be read."""
+
+import duckdb
+import numpy as np
+import pytest
+
+from recsys_cli.errors import UsageError
+from recsys_cli.tables.reader import Rejects, connect, load_files
+from recsys_cli.tables.sources import find_sources
+
+
+@pytest.fixture
+def connection(tmp_path):
+    (tmp_path / "scratch").mkdir()
+    with connect(tmp_path / "scratch", memory_limit="200MB", threads=1) as opened:
+        yield opened
+
+
+def load(connection, tmp_path, *contents, suffix="csv"):
+    paths = [tmp_path / f"{number}.{suffix}" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(content, newline="")
+    sources = find_sources(paths, "auto", tmp_path)
+    rejects = Rejects()
+    columns = [{name: name for name in source.names} for source in sources]
+    return load_files(connection, "loaded", sources, columns, rejects), rejects
+
+
+def test_rows_keep_the_order_of_the_files_and_of_their_lines(connection, tmp_path):
+    load(connection, tmp_path, "a,b\n1,2\n3,4\n", "b,a\n6,5\n", "a\n7\n")
+    rows = connection.execute("SELECT rowid, a, b FROM loaded ORDER BY rowid").fetchall()
+    assert rows == [(0, "1", "2"), (1, "3", "4"), (2, "5", "6"), (3, "7", None)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_row_is_named_by_its_line_past_blank_and_refused_ones(connection, tmp_path, end):
+    first = ["a,b", "", "one,line 3", "refused", "", "", "two,line 7", "   ", "three,line 9"]
+    second = ["a,b", "four,line 2", "", "five,line 4"]
+    loaded, rejects = load(connection, tmp_path, *(end.join([*lines, ""]) for lines in (first, second)))
+    files, lines = loaded.place(np.arange(5))
+    assert files.tolist() == [0, 0, 0, 1, 1]
+    assert [f"line {line}" for line in lines] == [
+        row[0] for row in connection.execute("SELECT b FROM loaded ORDER BY rowid").fetchall()
+    ]
+    assert rejects.frame()[["line", "reason", "raw"]].values.tolist() == [
+        [4, "too few columns", "refused"],
+        [8, "too few columns", "   "],
+    ]
+
+
+def test_blank_lines_are_not_swallowed_ones(connection, tmp_path):
+    loaded, _ = load(connection, tmp_path, "a,b\n1,2\n\n\n\nrefused\n3,4\n")
+    assert loaded.swallowed == 0
+
+
+def test_json_lines_are_named_past_blank_ones(connection, tmp_path):
+    loaded, _ = load(connection, tmp_path, '{"a":1}\n\nnonsense\n{"a":2}\n', suffix="jsonl")
+    assert loaded.place(np.arange(3))[1].tolist() == [1, 3, 4]
+
+
+def test_rejects_stand_by_file_and_line():
+    rejects = Rejects()
+    rejects.add("z", np.array([7, 9]), ["late"] * 2, ["r"] * 2)
+    rejects.add("a", np.array([2]), ["other"], ["r"])
+    rejects.add("z", np.array([3]), ["early"], ["r"])
+    assert rejects.frame()[["file", "line"]].values.tolist() == [["z", 3], ["z", 7], ["z", 9], ["a", 2]]
+    assert Rejects().frame().empty
+
+
+def test_a_scratch_disk_that_is_full_is_not_the_files_fault(connection, tmp_path, monkeypatch):
+    class Full:
+        def execute(self, query):
+            if query.startswith("INSERT"):
+                raise duckdb.IOException("Could not write file: No space left on device")
+            return connection.execute(query)
+
+    with pytest.raises(duckdb.IOException, match="No space left"):
+        load(Full(), tmp_path, "a,b\n1,2\n")
+
+
+def test_a_size_that_is_none_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="memory_limit=lots is not a size"):
+        connect(tmp_path, memory_limit="lots", threads=None)
