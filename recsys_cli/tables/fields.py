@@ -1,9 +1,10 @@
 """Fields to attributes: what kind a field is, and the one-hot values of each row.
 
 Kinds, in the order in which they are tried on a field whose kind no option gives:
-text, by a name such as `title`; ignore, where there is only one value; multi, where a value has the
-separator in it; number, where all values are numbers and more than 30 differ; text, where over half
-of the values differ and more than 50 do (codes, names); category.
+text, by a name such as `title` or `product_title`; ignore, where every row has the same value; multi,
+where a value has the separator in it; number, where all values are numbers, more than 30 differ and
+none begins with 0 as codes do; text, where over half of the values differ and more than 50 do (codes,
+names); category.
 """
 
 import itertools
@@ -19,6 +20,8 @@ from recsys_cli.errors import UsageError
 from recsys_cli.schemas import Entity, FieldKind
 
 TEXT_NAMES: Final = ("title", "name", "description", "summary", "url", "link", "image")
+TEXT_ENDINGS: Final = ("title", "description", "url")  # not `name`: `colour_name` is a category
+CODE: Final = r"[+-]?0\d"  # 07030 is a place, and no number
 FEW_NUMBERS: Final = 30  # so many different numbers are categories, such as a coded occupation
 FEW_TEXTS: Final = 50  # so many different texts are categories, however few the rows
 
@@ -78,18 +81,18 @@ def fit_encoders(
                 hint=f"Correct --{entity}-field.",
             )
     return [
-        _fit(frame[field].dropna(), entity, str(field), chosen.get(str(field)), separator, bins)
+        _fit(frame[field], entity, str(field), chosen.get(str(field)), separator, bins)
         for field in frame.columns
     ]
 
 
 def _fit(
-    values: pd.Series, entity: Entity, field: str, chosen: FieldKind | None, separator: str, bins: int
+    column: pd.Series, entity: Entity, field: str, chosen: FieldKind | None, separator: str, bins: int
 ) -> FieldEncoder:
-    kind = chosen or _detect(values, field, separator)
+    kind = chosen or _detect(column, field, separator)
     edges: tuple[float, ...] = ()
     if kind == "number":
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         numbers = numbers[np.isfinite(numbers)]
         if not len(numbers):
             raise UsageError(
@@ -100,16 +103,17 @@ def _fit(
     return FieldEncoder(entity, field, kind, edges, separator)
 
 
-def _detect(values: pd.Series, field: str, separator: str) -> FieldKind:
-    distinct = values.nunique()
-    if field.casefold() in TEXT_NAMES:
+def _detect(column: pd.Series, field: str, separator: str) -> FieldKind:
+    if field.casefold() in TEXT_NAMES or field.casefold().endswith(TEXT_ENDINGS):
         return "text"
-    if distinct <= 1:
+    if column.nunique(dropna=False) <= 1:
         return "ignore"
+    values = column.dropna()
+    distinct = values.nunique()
     if values.str.contains(separator, regex=False).any():
         return "multi"
-    numbers = pd.to_numeric(values, errors="coerce")
-    if np.isfinite(numbers.to_numpy(dtype=np.float64)).all():
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.isfinite(numbers).all() and not values.str.strip().str.match(CODE).any():
         return "number" if distinct > FEW_NUMBERS else "category"
     return "text" if distinct > max(FEW_TEXTS, len(values) / 2) else "category"
 
@@ -159,12 +163,20 @@ def _bins(column: pd.Series, edges: tuple[float, ...]) -> pd.Series:
     """Each number's bin in words; what is no number is blank, what is outside is in the end's bin."""
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     known = np.isfinite(numbers)
-    if len(edges) < 2:
-        labels = np.array([f"{edge:g}" for edge in edges], dtype=object)
-    else:
-        labels = np.array([f"{low:g}–{high:g}" for low, high in itertools.pairwise(edges)], dtype=object)
+    words = _in_words(edges)
+    names = words if len(words) < 2 else [f"{low}–{high}" for low, high in itertools.pairwise(words)]
+    labels = np.array(names, dtype=object)
     inside = np.searchsorted(np.asarray(edges[1:-1]), np.where(known, numbers, 0), side="right")
     return pd.Series(labels[inside], index=column.index, dtype=object).where(known, None)
+
+
+def _in_words(edges: tuple[float, ...]) -> list[str]:
+    """Whole numbers as they are, others with as few digits as keep them apart, six or more."""
+    for digits in range(6, 18):
+        words = [f"{edge:.0f}" if edge.is_integer() else f"{edge:.{digits}g}" for edge in edges]
+        if len(set(words)) == len(edges):
+            return words
+    return [repr(edge) for edge in edges]
 
 
 def _factorize(values: pd.Series) -> tuple[NDArray[np.int64], list[str | None]]:

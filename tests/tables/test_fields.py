@@ -67,12 +67,38 @@ def test_bins_of_a_number_hold_equal_shares_and_equal_pandas_cut():
         ([f"code {n}" for n in range(60)], "text"),
         ([f"code {n % 40}" for n in range(400)], "category"),
         ([None, None], "ignore"),
+        (["yes", None, "yes"], "category"),
+        ([f"0{7000 + n}" for n in range(60)], "text"),
+        ([f"0{n % 40}" for n in range(400)], "category"),
+        (["0", "0.5", "-0.25"] * 20, "category"),
+        ([str(n / 8) for n in range(40)], "number"),
     ],
 )
 def test_the_kind_of_a_field_follows_the_documented_rule(values, kind):
     frame = text_frame(f=values)
     [encoder] = fit_encoders(frame, "item", chosen={}, separator="|", bins=10)
     assert encoder.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("edges", "values"),
+    [
+        ((1234567.0, 1234568.0, 1234569.0), ["1234567–1234568", "1234568–1234569"]),
+        ((0.1, 0.1 + 1e-9, 2.0), ["0.1–0.100000001", "0.100000001–2"]),
+        ((1 / 3, 2.0, 1e20), ["0.333333–2", "2–100000000000000000000"]),
+    ],
+)
+def test_bins_keep_apart_however_close_their_edges_are(edges, values):
+    frame = text_frame(price=[repr(edge) for edge in edges[:-1]])
+    assert encode(frame, [FieldEncoder("item", "price", "number", edges)]).values == sorted(values)
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"), [("movie_title", "text"), ("productTitle", "text"), ("brand_name", "multi")]
+)
+def test_a_title_with_a_separator_in_it_is_still_a_title(field, kind):
+    frame = text_frame(**{field: ["Tom | Jerry", "Alien"]})
+    assert fit_encoders(frame, "item", chosen={}, separator="|", bins=2)[0].kind == kind
 
 
 def test_a_title_is_text_by_its_name_and_an_option_wins():
