@@ -4,14 +4,17 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from recsys_cli.artifacts.manifest import sha256_of_file
-from recsys_cli.tables.reader import Loaded, Rejects, load_files, load_frame
-from recsys_cli.tables.sources import find_sources
+from recsys_cli.tables.reader import Loaded, Rejects, first_row, load_arrow, load_files
+from recsys_cli.tables.sources import find_sources, is_text, require_distinct
 
+LARGEST_WHOLE: Final = 2.0**53  # from here on floats leave whole numbers out
 Table = Path | str | pd.DataFrame
 Choose = Callable[[str, Sequence[str]], Mapping[str, str]]  # label, column names -> role -> column name
 
@@ -58,10 +61,30 @@ def load_table(
 def _from_frame(
     connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, choose: Choose
 ) -> Given:
-    columns = dict(choose(table, [str(column) for column in frame.columns]))
-    loaded = load_frame(connection, table, frame, columns, table)
-    text_roles = {
-        role for role, column in columns.items() if not pd.api.types.is_integer_dtype(frame[column])
-    }
-    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-    return Given(loaded, columns, frozenset(text_roles), {table: hashlib.sha256(rows.tobytes()).hexdigest()})
+    named = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    require_distinct(list(named.columns), table)
+    columns = dict(choose(table, list(named.columns)))
+    arrays = {role: _as_arrow(named[column]) for role, column in columns.items()}
+    loaded = load_arrow(connection, table, pa.table(arrays))
+    text_roles = {role for role, array in arrays.items() if is_text(array.type)}
+    return Given(loaded, columns, frozenset(text_roles), {table: _fingerprint(connection, loaded)})
+
+
+def _as_arrow(column: pd.Series) -> pa.Array:
+    """A column with the type of its values: whole numbers that blanks made floats are whole again."""
+    if pd.api.types.is_float_dtype(column.dtype):
+        known = column.dropna()
+        if ((known % 1 == 0) & (known.abs() < LARGEST_WHOLE)).all():
+            column = column.astype("Int64")
+    try:
+        array = pa.array(column, from_pandas=True)
+        return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # values of several types
+        return pa.array(column.map(str, na_action="ignore"), pa.string(), from_pandas=True)
+
+
+def _fingerprint(connection: duckdb.DuckDBPyConnection, loaded: Loaded) -> str:
+    """A SHA-256 of every value in its row, without holding them."""
+    rows = f"to_json({{'row': rowid, 'values': {loaded.table}}})"
+    (total,) = first_row(connection, f"SELECT sum(md5_number_lower({rows})) FROM {loaded.table}")
+    return hashlib.sha256(str(total).encode()).hexdigest()

@@ -13,6 +13,7 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cli.errors import DataError, UsageError
@@ -138,31 +139,13 @@ def load_files(
     return loaded
 
 
-def load_frame(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    frame: pd.DataFrame,
-    columns: Mapping[str, str],
-    label: str,
-) -> Loaded:
-    """A data frame's columns (role -> name) as such a table."""
-    given = pd.DataFrame({role: _as_text(frame[column]) for role, column in columns.items()})
-    connection.register("given_frame", given)
-    chosen = ", ".join(f"CAST({name(role)} AS VARCHAR) AS {name(role)}" for role in columns)
-    connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM given_frame")
-    connection.unregister("given_frame")
-    return Loaded(table, [label], np.zeros(1, np.int64), [0], [np.zeros(0, np.int64)], [None])
-
-
-def _as_text(column: pd.Series) -> pd.Series:
-    """A column as text, blank values as None."""
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        column = column.map(lambda value: None if pd.isna(value) else value.isoformat())
-    return (
-        column.astype(object)
-        .where(column.notna(), None)
-        .map(lambda value: None if value is None else str(value))
-    )
+def load_arrow(connection: duckdb.DuckDBPyConnection, table: str, given: pa.Table) -> Loaded:
+    """The columns of an Arrow table, called by role, as such a table."""
+    connection.register("given_arrow", given)
+    chosen = ", ".join(f"CAST({name(role)} AS VARCHAR) AS {name(role)}" for role in given.column_names)
+    connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM given_arrow")
+    connection.unregister("given_arrow")
+    return Loaded(table, [table], np.zeros(1, np.int64), [0], [np.zeros(0, np.int64)], [None])
 
 
 def _is_of_the_system(error: duckdb.Error, source: Source) -> bool:

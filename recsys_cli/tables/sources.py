@@ -114,7 +114,7 @@ def _open_source(path: Path, label: str, chosen: str, scratch: Path) -> Source:
         raise DataError(
             f"{label} cannot be read: permission is denied.", hint="Change its permissions."
         ) from error
-    _require_distinct(source.names, label)
+    require_distinct(source.names, label)
     return source
 
 
@@ -140,11 +140,12 @@ def _parquet_source(path: Path, label: str) -> Source:
         raise DataError(
             f"{label} is not a Parquet file.", hint="Check the file, or give --format."
         ) from error
-    texts = [field.name for field in schema if _is_text(field.type)]
+    texts = [field.name for field in schema if is_text(field.type)]
     return Source(path, label, "parquet", tuple(schema.names), frozenset(texts))
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether the values of an Arrow type are text, coded or not."""
     if isinstance(kind, pa.DictionaryType):
         kind = kind.value_type
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
@@ -218,7 +219,8 @@ def _without_mark(path: Path, scratch: Path) -> Path:
         return _spool(stream, "jsonl", scratch)
 
 
-def _require_distinct(names: Sequence[str], label: str) -> None:
+def require_distinct(names: Sequence[str], label: str) -> None:
+    """Raise DataError where two columns cannot be told apart."""
     plain = [name.casefold() for name in names]  # DuckDB tells no names apart by case
     twice = {name for name, folded in zip(names, plain, strict=True) if plain.count(folded) > 1}
     if twice:
