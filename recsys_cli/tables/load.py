@@ -4,17 +4,15 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from recsys_cli.artifacts.manifest import sha256_of_file
-from recsys_cli.tables.reader import Loaded, Rejects, first_row, load_arrow, load_files
+from recsys_cli.tables.reader import LARGEST_WHOLE, Loaded, Rejects, first_row, load_arrow, load_files
 from recsys_cli.tables.sources import find_sources, is_text, require_distinct
 
-LARGEST_WHOLE: Final = 2.0**53  # from here on floats leave whole numbers out
 Table = Path | str | pd.DataFrame
 Choose = Callable[[str, Sequence[str]], Mapping[str, str]]  # label, column names -> role -> column name
 

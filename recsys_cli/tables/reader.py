@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from recsys_cli.errors import DataError, UsageError
 from recsys_cli.tables.sources import Source, open_bytes
 
+LARGEST_WHOLE: Final = 2.0**53  # from here on floats leave whole numbers out
 REFUSALS: Final = {
     "UNQUOTED VALUE": "a quote is not closed",
     "MISSING COLUMNS": "too few columns",
@@ -120,9 +121,7 @@ def load_files(
     loaded = Loaded(table, [], np.zeros(len(sources), np.int64), [], [], [])
     for number, (source, mapping) in enumerate(zip(sources, columns, strict=True)):
         loaded.first_rows[number] = first_row(connection, f"SELECT count(*) FROM {table}")[0]
-        chosen = ", ".join(
-            f"CAST({name(mapping[role])} AS VARCHAR)" if role in mapping else "NULL" for role in roles
-        )
+        chosen = ", ".join(_text(source, mapping[role]) if role in mapping else "NULL" for role in roles)
         _require_whole_gzip(source)
         try:
             connection.execute(f"INSERT INTO {table} SELECT {chosen} FROM {_scan(source)}")
@@ -137,6 +136,17 @@ def load_files(
         loaded.refused.append(lines)
         loaded.swallowed += swallowed
     return loaded
+
+
+def _text(source: Source, column: str) -> str:
+    """A column as text in SQL; a whole number that is stored as a float is written as the number it is."""
+    value = name(column)
+    if column not in source.float_columns:
+        return f"CAST({value} AS VARCHAR)"
+    return (
+        f"CASE WHEN {value} % 1 = 0 AND abs({value}) < {LARGEST_WHOLE} "
+        f"THEN CAST(CAST({value} AS BIGINT) AS VARCHAR) ELSE CAST({value} AS VARCHAR) END"
+    )
 
 
 def load_arrow(connection: duckdb.DuckDBPyConnection, table: str, given: pa.Table) -> Loaded:

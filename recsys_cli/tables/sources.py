@@ -41,6 +41,7 @@ class Source:
     format: Format
     names: tuple[str, ...]  # of its columns
     text_columns: frozenset[str]  # that the file itself says are text; never made integers
+    float_columns: frozenset[str] = frozenset()  # (Parquet) where blanks may have made whole numbers floats
 
     @property
     def delimiter(self) -> str:
@@ -140,8 +141,9 @@ def _parquet_source(path: Path, label: str) -> Source:
         raise DataError(
             f"{label} is not a Parquet file.", hint="Check the file, or give --format."
         ) from error
-    texts = [field.name for field in schema if is_text(field.type)]
-    return Source(path, label, "parquet", tuple(schema.names), frozenset(texts))
+    texts = frozenset(field.name for field in schema if is_text(field.type))
+    floats = frozenset(field.name for field in schema if pa.types.is_floating(field.type))
+    return Source(path, label, "parquet", tuple(schema.names), texts, floats)
 
 
 def is_text(kind: pa.DataType) -> bool:

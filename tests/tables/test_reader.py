@@ -2,6 +2,8 @@
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from recsys_cli.errors import UsageError
@@ -56,6 +58,16 @@ def test_blank_lines_are_not_swallowed_ones(connection, tmp_path):
 def test_json_lines_are_named_past_blank_ones(connection, tmp_path):
     loaded, _ = load(connection, tmp_path, '{"a":1}\n\nnonsense\n{"a":2}\n', suffix="jsonl")
     assert loaded.place(np.arange(3))[1].tolist() == [1, 3, 4]
+
+
+def test_whole_numbers_that_parquet_holds_as_floats_are_whole(connection, tmp_path):
+    values = [1.0, None, 2.5, float("inf"), float("nan"), 1e300, -3.0]
+    pq.write_table(pa.table({"a": values, "b": pa.array(values, pa.float32())}), tmp_path / "x.parquet")
+    sources = find_sources([tmp_path / "x.parquet"], "auto", tmp_path)
+    load_files(connection, "loaded", sources, [{"a": "a", "b": "b"}], Rejects())
+    rows = connection.execute("SELECT * FROM loaded ORDER BY rowid").fetchall()
+    assert [row[0] for row in rows] == ["1", None, "2.5", "inf", "nan", "1e+300", "-3"]
+    assert [row[1] for row in rows] == ["1", None, "2.5", "inf", "nan", "inf", "-3"]
 
 
 def test_rejects_stand_by_file_and_line():
