@@ -48,7 +48,7 @@ def write_sequences(
     not_positive, next_user = 0, 1
     pending: OrderedEvents | None = None
     with pq.ParquetWriter(path, SEQUENCES, compression="zstd") as writer:
-        for part in _ordered(connection, positive_rating):
+        for part in _ordered(connection, positive_rating, timestamps):
             not_positive += int((~part.positive).sum())
             events = part if pending is None else pending.then(part)
             complete = int(np.searchsorted(events.users, events.users[-1]))
@@ -64,13 +64,17 @@ def write_sequences(
     return not_positive
 
 
-def _ordered(connection: duckdb.DuckDBPyConnection, positive_rating: float | None) -> Iterator[OrderedEvents]:
+def _ordered(
+    connection: duckdb.DuckDBPyConnection, positive_rating: float | None, timestamps: TimestampKind
+) -> Iterator[OrderedEvents]:
     positive = "true" if positive_rating is None else f"coalesce(rating >= {positive_rating}, false)"
+    time = "e.moment" if timestamps == "seconds" else "CAST(0 AS BIGINT)"
     reader = connection.sql(
-        f"SELECT u.number AS user_number, i.number AS item_number, moment, rating, {positive} AS positive "
+        f"SELECT u.number AS user_number, i.number AS item_number, {time} AS time, rating, "
+        f"{positive} AS positive "
         f"FROM {EVENTS} e "
         'JOIN user_numbers u ON u.id = e."user" JOIN item_numbers i ON i.id = e.item '
-        "ORDER BY u.number, moment, place"
+        "ORDER BY u.number, e.moment, e.place"
     ).to_arrow_reader(ROWS_AT_A_TIME)
     for batch in reader:
         if batch.num_rows:

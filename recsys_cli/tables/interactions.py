@@ -18,8 +18,8 @@ CHECKED: Final = "checked"
 class Validated:
     """What is known of the events once they are in table `events`.
 
-    The table's columns: user, item (text), moment (microseconds, or a position), rating (null where it is
-    blank), place (the row's place in the input).
+    The table's columns: user, item (text), moment (microseconds, or what only orders), rating (null where
+    it is blank), place (the row's place in the input).
     """
 
     rows: int  # of the input
@@ -34,7 +34,7 @@ def validate(
 ) -> Validated:
     """Split the loaded rows into table `events` and the rejects; no row is in both or in neither."""
     if "timestamp" in roles:
-        reading = read_timestamps(connection, loaded.table, unit)
+        reading = read_timestamps(connection, loaded.table, unit, source=", ".join(loaded.sources))
         kind, words, at = reading.kind, reading.words, reading.sql
     else:
         kind, words, at = "order", "the order of the rows", "CAST(rowid AS BIGINT)"

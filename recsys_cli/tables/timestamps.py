@@ -19,37 +19,39 @@ NUMERIC_SHARE: Final = 0.5
 
 @dataclass(frozen=True)
 class TimestampReading:
-    """How the column is read: `sql` gives microseconds (or positions) as BIGINT, null where it cannot."""
+    """How the column is read: `sql` gives microseconds as BIGINT, or an order; null where it cannot."""
 
     kind: TimestampKind
     words: str  # for the person who runs it
     sql: str
 
 
-def read_timestamps(connection: duckdb.DuckDBPyConnection, table: str, unit: str) -> TimestampReading:
+def read_timestamps(
+    connection: duckdb.DuckDBPyConnection, table: str, unit: str, *, source: str
+) -> TimestampReading:
     """Decide how `table.timestamp` is read; `unit` is what an option says, or "auto".
 
     Raises DataError where a column holds neither numbers nor ISO 8601 times.
     """
     number = 'TRY_CAST("timestamp" AS DOUBLE)'
     if unit == "auto":
-        unit = _detect(connection, table, number)
+        unit = _detect(connection, table, number, source)
     if unit == "iso":
         time = 'epoch_us(TRY_CAST("timestamp" AS TIMESTAMPTZ))'
         return TimestampReading("seconds", "ISO 8601, UTC where no zone is given", time)
-    finite = f"CASE WHEN isfinite({number}) AND abs({number}) < 1e18 THEN {number} END"
     if unit == "order":
-        return TimestampReading("order", "an order, not a time", f"CAST({finite} AS BIGINT)")
+        return TimestampReading("order", "an order, not a time", 'TRY_CAST("timestamp" AS DECIMAL(38, 9))')
     per_second = {"seconds": 1.0} | {name: parts for _, name, parts in UNITS}
     scale = MICROSECONDS / per_second[unit]
     # A year beyond 9999 is no time that anyone meant.
     in_range = (
-        f"CASE WHEN abs({finite}) * {scale} < 2.6e17 THEN CAST(floor({finite} * {scale}) AS BIGINT) END"
+        f"CASE WHEN isfinite({number}) AND abs({number}) * {scale} < 2.6e17 "
+        f"THEN CAST(floor({number} * {scale}) AS BIGINT) END"
     )
     return TimestampReading("seconds", f"Unix {unit}", in_range)
 
 
-def _detect(connection: duckdb.DuckDBPyConnection, table: str, number: str) -> str:
+def _detect(connection: duckdb.DuckDBPyConnection, table: str, number: str, source: str) -> str:
     rows, numbers, median, times = first_row(
         connection,
         f"SELECT count(*), count({number}), median({number}) FILTER (isfinite({number})), "
@@ -70,6 +72,6 @@ def _detect(connection: duckdb.DuckDBPyConnection, table: str, number: str) -> s
         f'SELECT any_value("timestamp") FROM {table} WHERE {number} IS NULL AND trim("timestamp") <> \'\'',
     )
     raise DataError(
-        f"The timestamps are neither numbers nor ISO 8601 times, for example {example!r}.",
+        f"The timestamps of {source} are neither numbers nor ISO 8601 times, for example {example!r}.",
         hint="Convert them, or name another column with --timestamp-column.",
     )

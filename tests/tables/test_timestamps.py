@@ -1,0 +1,79 @@
+"""What a timestamp column holds, and what its values become."""
+
+import duckdb
+import pytest
+
+from recsys_cli.errors import DataError
+from recsys_cli.tables.timestamps import read_timestamps
+
+
+def read(values, unit="auto"):
+    """The reading, and each value as microseconds or as what orders it."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute('CREATE TABLE events ("timestamp" VARCHAR)')
+        connection.executemany("INSERT INTO events VALUES (?)", [[value] for value in values])
+        reading = read_timestamps(connection, "events", unit, source="x.csv")
+        rows = connection.execute(f"SELECT {reading.sql} FROM events ORDER BY rowid").fetchall()
+    return reading, [row[0] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("1600000000", "Unix seconds"),
+        ("1600000000.0", "Unix seconds"),
+        ("1.6e9", "Unix seconds"),
+        ("1600000000000", "Unix milliseconds"),
+        ("1600000000000000", "Unix microseconds"),
+        ("1600000000000000000", "Unix nanoseconds"),
+        ("2020-09-13T12:26:40Z", "ISO 8601, UTC where no zone is given"),
+        ("2020-09-13T14:26:40+02:00", "ISO 8601, UTC where no zone is given"),
+        ("2020-09-13 08:26:40-0400", "ISO 8601, UTC where no zone is given"),
+        ("2020-09-13 12:26:40", "ISO 8601, UTC where no zone is given"),
+        ("2020-09-13 14:26:40 Europe/Paris", "ISO 8601, UTC where no zone is given"),
+    ],
+)
+def test_one_moment_is_the_same_however_it_is_written(value, words):
+    reading, [moment] = read([value])
+    assert (reading.kind, reading.words) == ("seconds", words)
+    assert moment == 1_600_000_000_000_000
+
+
+def test_a_day_without_a_time_begins_at_midnight_in_utc():
+    assert read(["2020-09-13"])[1] == [1_599_955_200_000_000]
+
+
+def test_parts_of_a_second_order_events():
+    assert read(["2020-09-13T12:26:40.25Z", "2020-09-13T12:26:40.125Z"])[1] == [
+        1_600_000_000_250_000,
+        1_600_000_000_125_000,
+    ]
+
+
+@pytest.mark.parametrize("values", [["0", "1", "2"], ["5", "3"], ["0.25", "0.125"], ["-1", "7"]])
+def test_small_numbers_are_an_order(values):
+    reading, order = read(values)
+    assert reading.kind == "order"
+    assert order == [float(value) for value in values]
+
+
+def test_an_order_that_is_asked_for_tells_large_neighbours_apart():
+    assert len(set(read(["1700000000000000000", "1700000000000000001"], unit="order")[1])) == 2
+
+
+@pytest.mark.parametrize("value", ["NaN", "inf", "-Infinity", "1e300", "soon", "9" * 30, "2020-13-01", "now"])
+@pytest.mark.parametrize("common", ["1600000000", "2020-09-13", "3"])
+def test_what_is_no_time_is_null_and_not_a_crash(value, common):
+    _, moments = read([common, common, common, value])
+    assert moments[-1] is None
+    assert None not in moments[:-1]
+
+
+def test_a_column_without_times_is_said_with_an_example():
+    with pytest.raises(DataError, match=r"timestamps of x.csv are neither .* 'soon'"):
+        read(["soon", "soon", " "])
+
+
+def test_a_column_of_blanks_is_left_to_the_checks_of_the_rows():
+    assert read(["", " "])[0].kind == "seconds"
