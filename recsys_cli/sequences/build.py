@@ -34,6 +34,15 @@ class OrderedEvents(NamedTuple):
         return OrderedEvents._make(np.concatenate(pair) for pair in zip(self, other, strict=True))
 
 
+class Written(NamedTuple):
+    """How many events there are of each kind."""
+
+    not_positive: int
+    training: int
+    validation: int
+    test: int
+
+
 def write_sequences(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
@@ -43,25 +52,36 @@ def write_sequences(
     timestamps: TimestampKind,
     has_rating: bool,
     positive_rating: float | None,
-) -> int:
-    """Write one row a user, users without events too; returns how many events are not positive."""
+) -> Written:
+    """Write one row a user, users without events too."""
     not_positive, next_user = 0, 1
+    parts = np.zeros(3, np.int64)
     pending: OrderedEvents | None = None
+
+    def rows(events: OrderedEvents, first: int, last: int) -> pa.Table:
+        nonlocal parts
+        table = _table(events, first, last, split, timestamps, has_rating=has_rating)
+        parts += _part_sizes(table)
+        return table
+
     with pq.ParquetWriter(path, SEQUENCES, compression="zstd") as writer:
         for part in _ordered(connection, positive_rating, timestamps):
             not_positive += int((~part.positive).sum())
             events = part if pending is None else pending.then(part)
             complete = int(np.searchsorted(events.users, events.users[-1]))
             last_user = int(events.users[-1]) - 1
-            writer.write_table(
-                _table(
-                    events.span(0, complete), next_user, last_user, split, timestamps, has_rating=has_rating
-                )
-            )
+            writer.write_table(rows(events.span(0, complete), next_user, last_user))
             pending, next_user = events.span(complete, None), last_user + 1
         rest = pending if pending is not None else _no_events()
-        writer.write_table(_table(rest, next_user, num_users, split, timestamps, has_rating=has_rating))
-    return not_positive
+        writer.write_table(rows(rest, next_user, num_users))
+    return Written(not_positive, *parts.tolist())
+
+
+def _part_sizes(table: pa.Table) -> NDArray[np.int64]:
+    """Events of training, validation and test."""
+    starts = [table[name].to_numpy().astype(np.int64) for name in ("validation_start", "test_start")]
+    lengths = table["items"].combine_chunks().value_lengths().to_numpy(zero_copy_only=False)
+    return np.array([starts[0].sum(), (starts[1] - starts[0]).sum(), (lengths - starts[1]).sum()], np.int64)
 
 
 def _ordered(

@@ -25,6 +25,19 @@ class Split:
     def as_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "validation_from": self.validation_from, "test_from": self.test_from}
 
+    def in_words(self) -> str:
+        """What is in which part; times in UTC."""
+        if self.validation_from is None or self.test_from is None:
+            return {
+                "none": "all events are for training",
+                "leave-one-out": f"users with fewer than {MIN_POSITIVE_EVENTS} positive events train only",
+            }[self.kind]
+        validation, test = (
+            datetime.fromtimestamp(seconds, UTC).isoformat()
+            for seconds in (self.validation_from, self.test_from)
+        )
+        return f"validation is from {validation}, test from {test}"
+
     def starts(
         self, times: NDArray[np.int64], positive: NDArray[np.bool_], offsets: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -83,11 +96,15 @@ def _seconds(text: str | None) -> int:
     """ISO 8601 (UTC where no zone is given) or Unix seconds."""
     assert text is not None  # the settings see to it
     try:
-        return int(float(text))
-    except ValueError:
-        pass
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
+        time = _moment(text)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} is not a time.", hint="Give ISO 8601, or Unix seconds.") from error
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+
+
+def _moment(text: str) -> datetime:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return datetime.fromisoformat(text)
+    return datetime.fromtimestamp(seconds, UTC)

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from recsys_cli.artifacts.manifest import MANIFEST, ArtifactWriter, writing_artifact
 from recsys_cli.config.settings import PreprocessSettings
-from recsys_cli.errors import ArtifactError, DataError, SystemRefusedError
+from recsys_cli.errors import ArtifactError, DataError, SystemRefusedError, UsageError
 from recsys_cli.schemas import REJECTS, Entity
-from recsys_cli.sequences.build import write_sequences
+from recsys_cli.sequences.build import Written, write_sequences
 from recsys_cli.sequences.entities import ENTITIES, title_field, write_attributes, write_entity
 from recsys_cli.sequences.numbering import number_entity
 from recsys_cli.sequences.rules import apply_rules
@@ -50,7 +50,7 @@ def preprocess(
     """
     started = time.monotonic()
     settings = settings or PreprocessSettings()
-    known = None if encoders is None else read_encoders(encoders)
+    known = None if encoders is None else read_encoders(encoders, settings)
     with (
         writing_artifact(output, "dataset", overwrite=overwrite) as writer,
         _database(writer, settings) as (connection, scratch),
@@ -73,8 +73,13 @@ def preprocess(
     return _result(built, intake, output, artifact.fingerprint)
 
 
-def read_encoders(path: Path) -> list[FieldEncoder]:
-    """The field encoders that a dataset or a model keeps. Raises ArtifactError."""
+def read_encoders(path: Path, settings: PreprocessSettings) -> list[FieldEncoder]:
+    """The field encoders that a dataset or a model keeps. Raises ArtifactError, UsageError."""
+    if settings.item_fields or settings.user_fields:
+        raise UsageError(
+            f"The kinds of fields are those of {path}, and none can be chosen beside them.",
+            hint="Leave --item-field and --user-field out, or --encoders.",
+        )
     try:
         fields = json.loads((path / MANIFEST).read_bytes())["details"]["fields"]
         return [FieldEncoder.from_dict(entry) for entry in fields]
@@ -143,7 +148,7 @@ def _build(
         )
     attributes = write_attributes(writer, ids, tables, encoders)
     split = make_split(intake.settings, events.timestamps)
-    not_positive = write_sequences(
+    written = write_sequences(
         intake.connection,
         writer.file("sequences.parquet"),
         num_users=len(ids["user"]),
@@ -152,6 +157,7 @@ def _build(
         has_rating=events.has_rating,
         positive_rating=intake.settings.positive_rating,
     )
+    _note_empty_parts(intake, split, written)
     rejects = pa.Table.from_pandas(intake.rejects.frame(), schema=REJECTS, preserve_index=False)
     pq.write_table(rejects, writer.file("rejects.parquet"), compression="zstd")
     sizes = {f"{entity}s": len(values) for entity, values in ids.items()}
@@ -159,13 +165,21 @@ def _build(
         events=events,
         dropped=dropped,
         used=used,
-        not_positive=not_positive,
+        not_positive=written.not_positive,
         attributes=attributes,
         id_types={entity: str(values.type) for entity, values in ids.items()},
         encoders=encoders,
         split=split,
         counts={"rows": events.rows, "events": used, "attributes": attributes, **sizes},
     )
+
+
+def _note_empty_parts(intake: Intake, split: Split, written: Written) -> None:
+    if split.kind == "none":
+        return
+    for part in ("training", "validation", "test"):
+        if not getattr(written, part):
+            intake.note(f"No event is in the {part} part: {split.in_words()}.")
 
 
 def _require_every_row(events: Validated, used: int, dropped: dict[str, int]) -> None:
@@ -189,8 +203,7 @@ def _encoders(intake: Intake, tables: Mapping[Entity, EntityTable]) -> list[Fiel
             separator=settings.value_separator,
             bins=settings.number_bins,
         )
-    if encoders:
-        intake.recognise({f"{each.entity}s' {each.field}": each.kind for each in encoders})
+    _recognise(intake, encoders)
     return encoders
 
 
@@ -202,7 +215,13 @@ def _known_encoders(
         new = [str(field) for field in tables[entity].frame.columns if field not in fields]
         if new:
             intake.note(f"The {entity}s' fields {', '.join(new)} are new to the encoders and left out.")
+    _recognise(intake, [each for each in known if each.field in tables[each.entity].frame])
     return known
+
+
+def _recognise(intake: Intake, encoders: Sequence[FieldEncoder]) -> None:
+    if encoders:
+        intake.recognise({f"{each.entity}s' {each.field}": each.kind for each in encoders})
 
 
 def _details(built: Built, intake: Intake) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def read_entities(
     connection: duckdb.DuckDBPyConnection, loaded: Loaded, rejects: Rejects, entity: Entity
 ) -> EntityTable:
     """One row an id: an equal repeat is merged, a row that says something else is rejected."""
-    frame = connection.execute(f"SELECT * FROM {loaded.table} ORDER BY rowid").df()
+    # In the order of the input; not by rowid, which may be a field's name.
+    frame = connection.execute(f"SELECT * FROM {loaded.table}").df()
     frame = frame.astype("string")
     frame = frame.mask(frame.apply(lambda column: column.str.strip() == "").fillna(False))
     blank = frame[ENTITY_ID].isna().to_numpy(dtype=bool)

@@ -10,13 +10,13 @@ import duckdb
 import pandas as pd
 
 from recsys_cli.config.settings import PreprocessSettings
-from recsys_cli.errors import DataError
+from recsys_cli.errors import DataError, UsageError
 from recsys_cli.schemas import Entity
 from recsys_cli.tables.columns import ENTITY_ID, find_columns, find_entity_columns
 from recsys_cli.tables.entities import EntityTable, no_entities, read_entities
 from recsys_cli.tables.interactions import Validated, validate
 from recsys_cli.tables.load import Choose, Given, Table, load_table
-from recsys_cli.tables.reader import Rejects
+from recsys_cli.tables.reader import Loaded, Rejects
 
 LOGGER: Final = logging.getLogger("recsys")
 ROLES: Final = ("user", "item", "timestamp", "rating")
@@ -52,8 +52,13 @@ class Intake:
         if events.rows == 0:
             raise DataError(f"{', '.join(table.loaded.sources)} has no rows.", hint="Give a file with rows.")
         self.recognise({**table.columns, "timestamps": events.timestamp_words})
-        swallowed = table.loaded.swallowed
-        self._require_few_rejects(sum(events.rejected.values()) + swallowed, events.rows + swallowed)
+        self._require_few_rejects(table.loaded, sum(events.rejected.values()), events.rows)
+        if self.settings.positive_rating is not None and not events.has_rating:
+            raise UsageError(
+                f"positive-rating={self.settings.positive_rating:g} needs ratings, and "
+                f"{', '.join(table.loaded.sources)} has none.",
+                hint="Name their column with --rating-column, or leave --positive-rating out.",
+            )
         return events
 
     def entities(self, entity: Entity, given: Table | None) -> EntityTable:
@@ -70,7 +75,8 @@ class Intake:
         if ENTITY_ID in table.text_roles:
             self.text_ids.add(entity)
         read = read_entities(self.connection, table.loaded, self.rejects, entity)
-        self._require_few_rejects(read.rejected, len(read.frame) + read.rejected + read.repeated)
+        rows = len(read.frame) + read.rejected + read.repeated
+        self._require_few_rejects(table.loaded, read.rejected, rows)
         if read.repeated or read.rejected:
             self.note(f"{entity}s: {read.repeated} repeated rows merged, {read.rejected} rows rejected.")
         return read
@@ -101,14 +107,17 @@ class Intake:
             self.fingerprints[f"{len(self.fingerprints):03}-{Path(label).name}"] = digest
         return table
 
-    def _require_few_rejects(self, rejected: int, rows: int) -> None:
+    def _require_few_rejects(self, loaded: Loaded, records: int, of: int) -> None:
+        """Raise DataError where too many lines are lost: rejected records, and what these swallow."""
+        rejected, rows = records + loaded.swallowed, of + loaded.swallowed
         most = self.settings.max_rejects
         if not rejected or rejected <= most * rows:
             return
         frame = self.rejects.frame()
         frame.to_csv(self.rejects_file, index=False)
-        reasons = frame["reason"].value_counts().head(SHOWN_REASONS)
-        first = frame.iloc[0]
+        here = frame[frame["file"].isin(loaded.sources)]
+        reasons = here["reason"].value_counts().head(SHOWN_REASONS)
+        first = here.iloc[0]
         raise DataError(
             f"{rejected} of {rows} rows are rejected, more than max-rejects={most:g}: "
             + ", ".join(f"{reason} ({count})" for reason, count in reasons.items())

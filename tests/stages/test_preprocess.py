@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from recsys_cli.config.settings import PreprocessSettings
 from recsys_cli.errors import DataError, SystemRefusedError, UsageError
+from recsys_cli.sequences import build
 from recsys_cli.sequences.store import open_dataset
 from recsys_cli.stages.preprocess import preprocess
 
@@ -460,6 +461,82 @@ def test_too_little_memory_is_a_sentence_and_not_a_crash(make):
     rows = [f"u{n},i{n % 97},{n % 5},{1600000000 + n}" for n in range(60_000)]
     with pytest.raises((SystemRefusedError, DataError), match=r"too little|is not a size"):
         make(rows, memory_limit="1MB")
+
+
+def test_a_positive_rating_needs_ratings(make):
+    with pytest.raises(UsageError, match=r"positive-rating=4 needs ratings, and .*events.csv has none"):
+        make(["u,i"], header="user,item", positive_rating=4)
+
+
+def test_kinds_are_not_chosen_beside_encoders(make, tmp_path):
+    _, first = make(["u,x,1,1600000000"], items=ITEM_ROWS)
+    older = first.path.rename(tmp_path / "older")
+    with pytest.raises(UsageError, match="none can be chosen beside them"):
+        make(["u,x,1,1600000000"], items=ITEM_ROWS, encoders=older, item_fields={"year": "ignore"})
+
+
+def test_parts_of_a_split_without_events_are_noted(make):
+    rows = ["u,x,1,2024-01-01", "u,y,1,2024-01-02"]
+    result, _ = make(rows)
+    why = "users with fewer than 3 positive events train only"
+    assert result.notes == [f"No event is in the {part} part: {why}." for part in ("validation", "test")]
+    result, _ = make(rows, split="time", validation_from="2023", test_from="2024-01-02")
+    [note] = result.notes  # a year alone is so many seconds; the note shows it
+    assert note.startswith("No event is in the training part: validation is from 1970-01-01T00:33:43")
+    assert make(rows, split="none")[0].notes == []
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "1e30", "soon", "2024-13-01", ""])
+def test_a_boundary_that_is_no_time_is_refused(make, text):
+    with pytest.raises(UsageError, match="is not a time"):
+        make(["u,x,1,2024-01-01"], split="time", validation_from="2024-01-01", test_from=text)
+
+
+def test_a_field_may_be_called_rowid(make):
+    items = ("item_id,rowid,title", ["x,9,first", "y,1,other", "x,5,second"])
+    _, dataset = make(["u,x,1,1600000000"], items=items, max_rejects=1.0)
+    assert dataset.titles == ["first"]
+    assert [row["line"] for row in rejects(dataset)] == [4]
+
+
+def test_too_many_rejected_items_are_told_from_those_of_the_interactions(make):
+    events = ["u,x,1,1600000000"] * 200 + ["u,x,bad,1600000000"]
+    with pytest.raises(DataError, match=r"2 of 3 rows are rejected.* \(2\).*items.csv line 3"):
+        make(events, items=("item_id,title", ["x,One", ",Two", ",Three"]))
+
+
+def test_items_that_an_open_quote_swallows_are_counted(make):
+    lines = [f"x{n},Title {n}" for n in range(300)]
+    lines[200] = '"x200,Title'
+    with pytest.raises(DataError, match="100 of 300 rows"):
+        make(["u,x1,1,1600000000"], items=("item_id,title", lines))
+
+
+def test_numbers_that_only_order_may_have_parts(make):
+    _, dataset = make(["u,a,1,0.75", "u,b,1,0.25", "u,c,1,0.5"])
+    assert histories(dataset) == {"u": ["b", "c", "a"]}
+    assert dataset.timestamp_kind == "order"
+
+
+@pytest.mark.parametrize("rows_at_a_time", [1, 2, 3, 7, 1000])
+def test_users_may_straddle_the_parts_that_are_written(make, monkeypatch, rows_at_a_time):
+    """Of whatever size: single vectors come from the database, so the part is cut here."""
+    rows = [f"u{n % 5 if n % 3 else 2},i{n % 4},{n % 5},{1600000000 + n % 11}" for n in range(40)]
+    _, whole = make(rows, users=("user_id", ["u0", "a", "u9", "z"]))
+    expected = {name: whole.artifact.file(f"{name}.parquet").read_bytes() for name in ("users", "items")}
+    wanted, starts = histories(whole), whole.sequences.validation_start.tolist()
+    ordered = build._ordered
+
+    def in_parts(*arguments):
+        for part in ordered(*arguments):
+            for start in range(0, len(part.users), rows_at_a_time):
+                yield part.span(start, start + rows_at_a_time)
+
+    monkeypatch.setattr(build, "_ordered", in_parts)
+    _, parts = make(rows, users=("user_id", ["u0", "a", "u9", "z"]))
+    assert histories(parts) == wanted
+    assert parts.sequences.validation_start.tolist() == starts
+    assert {name: parts.artifact.file(f"{name}.parquet").read_bytes() for name in expected} == expected
 
 
 @pytest.mark.needs_data("ml-100k")
