@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
 SCRATCH_PREFIX: Final = ".partial-"
+LEDGER: Final = "test-uses.json"  # how often each test part was opened; written by `evaluate`
+DATA_FILE: Final = re.compile(r".+-[0-9a-f]{16}(\..+)?")  # a name with the beginning of its SHA-256
 
 Kind = Literal["dataset", "model"]
 
@@ -180,12 +183,15 @@ def writing_artifact(path: Path, kind: Kind, *, overwrite: bool) -> Generator[Ar
 
     Raises UsageError when it exists and `overwrite` is off or it holds something else, LockedError
     when another run holds it, SystemRefusedError when the system refuses. On any error before
-    `commit` the artifact is as it was, and a directory made for it is removed.
+    `commit` the artifact is as it was, and a directory made for it is removed. What a run left that
+    was killed before its first commit is no artifact, and is cleared away.
     """
-    refuse_existing(path, overwrite=overwrite)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    unfinished = _is_unfinished(path)
+    if not unfinished:
+        refuse_existing(path, overwrite=overwrite)
+    if path.exists() and not unfinished and (not path.is_dir() or any(path.iterdir())):
         open_artifact(path, kind)  # never write over what is not such an artifact
-    made = not path.exists()
+    made = unfinished or not path.exists()
     with system_errors(path):
         path.mkdir(parents=True, exist_ok=True)
         with held_lock(path, output=path):
@@ -197,6 +203,16 @@ def writing_artifact(path: Path, kind: Kind, *, overwrite: bool) -> Generator[Ar
                 if made and not (path / MANIFEST).exists():
                     shutil.rmtree(path)
                 raise
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a directory holds what a first run leaves when it is killed, and nothing else."""
+    if not path.is_dir():
+        return False
+    names = [child.name for child in path.iterdir()]
+    return bool(names) and all(
+        name.startswith(SCRATCH_PREFIX) or name == RUN or DATA_FILE.fullmatch(name) for name in names
+    )
 
 
 def sha256_of_file(path: Path) -> str:
@@ -222,8 +238,9 @@ def _current_files(path: Path) -> set[str]:
 
 
 def _remove_older(path: Path, keep: set[str]) -> None:
+    """Remove data files of older versions; a file of somebody else stays."""
     for child in path.iterdir():
-        if child.name not in keep | {MANIFEST, RUN, LEDGER} and child.is_file():
+        if child.name not in keep and DATA_FILE.fullmatch(child.name) and child.is_file():
             child.unlink()
 
 
@@ -233,6 +250,3 @@ def _remove_scratch(path: Path) -> None:
             shutil.rmtree(child)
         else:
             child.unlink()
-
-
-LEDGER: Final = "test-uses.json"  # how often each test part was opened; written by `evaluate`

@@ -46,6 +46,36 @@ def test_a_new_directory_is_gone_after_an_error(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_a_killed_first_run_leaves_is_no_artifact_and_no_hindrance(tmp_path, overwrite):
+    left = tmp_path / "x"
+    (left / ".partial-work").mkdir(parents=True)
+    for name in (".partial-a.txt", "b-0123456789abcdef.parquet", "run.json"):
+        (left / name).write_text("half")
+    artifact = write(left, "whole", overwrite=overwrite)
+    assert artifact.file("a.txt").read_text() == "whole"
+    named = artifact.manifest.files["a.txt"].name
+    assert {child.name for child in left.iterdir()} == {"manifest.json", "run.json", named}
+
+
+def test_after_an_error_what_a_killed_first_run_left_is_gone_too(tmp_path):
+    (tmp_path / "x" / ".partial-work").mkdir(parents=True)
+    with pytest.raises(RuntimeError), writing_artifact(tmp_path / "x", "dataset", overwrite=False):
+        raise RuntimeError
+    assert not (tmp_path / "x").exists()
+
+
+def test_files_of_somebody_else_inside_an_artifact_are_left_alone(tmp_path):
+    write(tmp_path / "x", "one")
+    for name in ("notes.txt", "test-uses.json"):
+        (tmp_path / "x" / name).write_text("mine")
+    for text in ("two", "three", "four"):
+        write(tmp_path / "x", text, overwrite=True)
+    assert (tmp_path / "x" / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "x" / "test-uses.json").exists()
+    assert len(list((tmp_path / "x").glob("a-*.txt"))) == 2
+
+
 def test_what_exists_is_replaced_only_when_asked_and_only_if_it_is_alike(tmp_path):
     write(tmp_path / "x", "one")
     with pytest.raises(UsageError, match="exists already"):
