@@ -19,6 +19,7 @@ SYSTEM_ERRNOS = {
     errno.ENOTDIR: "a part of the path is not a directory",
     errno.EISDIR: "it is a directory",
     errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOENT: "a part of its path is not there and cannot be made",
 }
 
 
@@ -29,12 +30,18 @@ def system_errors(path: Path) -> Generator[None]:
         yield
     except OSError as error:
         reason = SYSTEM_ERRNOS.get(error.errno or 0)
-        if reason is None:
+        if reason is None or (error.errno == errno.ENOENT and not _concerns(path, error)):
             raise
         raise SystemRefusedError(
             f"{path} could not be written: {reason}.",
             hint="Free space or change the permissions, or choose another output; nothing was changed.",
         ) from error
+
+
+def _concerns(path: Path, error: OSError) -> bool:
+    """Whether what is not there is the output or above it; anything else that is missing is a bug."""
+    missing = Path(os.fsdecode(error.filename or ""))
+    return missing == path or missing in path.parents
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Artifacts appear whole or not at all, and a damaged one is refused by name."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +148,9 @@ def test_a_place_that_is_no_directory_is_said_with_exit_code_seven(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SystemRefusedError, match="could not be written"):
         write(tmp_path / "file" / "x", "one")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place where nothing can be made: /proc")
+def test_a_path_that_cannot_be_made_is_said_with_exit_code_seven():
+    with pytest.raises(SystemRefusedError, match="a part of its path is not there"):
+        write(Path("/proc/nothing/x"), "one")
