@@ -140,6 +140,7 @@ def _wanted(detail: ErrorDetails) -> str:
         "float_type": "a number",
         "finite_number": "a finite number",
         "string_type": "text",
+        "string_too_short": "{min_length} character or more",
         "bool_type": "true or false",
         "dict_type": "a table",
         "model_type": "a table",

@@ -24,7 +24,7 @@ class PreprocessSettings(Settings):
     format: Literal["auto", "csv", "tsv", "parquet", "jsonl"] = "auto"
     item_fields: dict[str, FieldKindName] = {}
     user_fields: dict[str, FieldKindName] = {}
-    value_separator: str = "|"
+    value_separator: str = Field(default="|", min_length=1)
     number_bins: int = Field(default=10, ge=2, le=1000)
     positive_rating: float | None = None
     min_user_events: int = Field(default=1, ge=1)

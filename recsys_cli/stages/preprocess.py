@@ -1,6 +1,8 @@
 """Tables to a dataset: read, validate, drop by rule, number, encode attributes, order, split."""
 
+import errno
 import json
+import os
 import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -103,7 +105,9 @@ def _database(
             f"memory_limit={settings.memory_limit} is too little for this table.",
             hint="Give a higher --memory-limit.",
         ) from error
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
+        if not isinstance(error, duckdb.IOException) and os.strerror(errno.ENOSPC) not in str(error):
+            raise
         raise SystemRefusedError(
             f"{scratch} could not be written: {str(error).splitlines()[0]}.", hint="Free space on this disk."
         ) from error

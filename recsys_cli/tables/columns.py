@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from recsys_cli.errors import DataError, UsageError
@@ -25,6 +26,10 @@ USUAL_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 ENTITY_ID: Final = "recsys.id"  # the role of the ids in a table of entities; no field is called that
 OPTIONAL: Final = ("timestamp", "rating")
+OTHER_SEPARATORS: Final = (";", "\t", "|", ",")
+NUMBER: Final = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*")
+SHOWN_NAMES: Final = 20
+SHOWN_LENGTH: Final = 60
 
 
 def find_columns(
@@ -39,12 +44,10 @@ def find_columns(
     for role in roles:
         column = _named(source, names, role, named.get(role)) or usual_column(source, names, role)
         if column is None and role not in OPTIONAL:
-            raise DataError(
-                f"{source} has no {role} column: its columns are {_listed(names)}.{_separator_hint(names)}",
-                hint=f"Name it with --{role}-column.",
-            )
+            raise _no_column(source, names, role)
         if column is not None:
             found[role] = column
+    _require_different(source, found)
     return found
 
 
@@ -86,13 +89,32 @@ def usual_column(source: str, names: Sequence[str], role: str) -> str | None:
     return None
 
 
+def _require_different(source: str, found: Mapping[str, str]) -> None:
+    for column, roles in groupby(sorted(found, key=found.__getitem__), key=found.__getitem__):
+        first, *others = roles
+        if others:
+            raise UsageError(
+                f"{source}'s column {column!r} cannot be the {first} and the {others[0]}.",
+                hint=f"Name another with --{others[0]}-column.",
+            )
+
+
+def _no_column(source: str, names: Sequence[str], role: str) -> DataError:
+    """Says what the names tell: of another separator, of a header that is not there, or nothing."""
+    what = f"{source} has no {role} column: its columns are {_listed(names)}."
+    separator = next((mark for mark in OTHER_SEPARATORS if len(names) == 1 and mark in names[0]), None)
+    if separator == "\t":
+        return DataError(f"{what} It looks separated by tabs.", hint="Give it a name that ends in .tsv.")
+    if separator is not None:
+        return DataError(
+            f"{what} It looks separated by {separator!r}.",
+            hint="Write it with commas, or with tabs and a name that ends in .tsv.",
+        )
+    if any(NUMBER.fullmatch(name) for name in names):
+        return DataError(f"{what} They look like data.", hint="Put the columns' names into its first line.")
+    return DataError(what, hint=f"Name it with --{role}-column.")
+
+
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(repr(name) for name in names[:20]) + (" …" if len(names) > 20 else "")
-
-
-def _separator_hint(names: Sequence[str]) -> str:
-    """What a single column's name tells of a separator that was not expected."""
-    for separator in (";", "\t", "|", ","):
-        if len(names) == 1 and separator in names[0]:
-            return f" It looks separated by {separator!r}."
-    return ""
+    short = [name if len(name) <= SHOWN_LENGTH else f"{name[:SHOWN_LENGTH]}…" for name in names]
+    return ", ".join(map(repr, short[:SHOWN_NAMES])) + (" …" if len(names) > SHOWN_NAMES else "")

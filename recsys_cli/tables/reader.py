@@ -4,7 +4,10 @@ Everything is read as text with the quoting said, never detected: detection turn
 into thousands of rejected rows. A table's rowid follows the order of the input.
 """
 
+import errno
 import gzip
+import os
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +24,7 @@ from recsys_cli.tables.sources import Source, open_bytes
 
 LARGEST_WHOLE: Final = 2.0**53  # from here on floats leave whole numbers out
 REFUSALS: Final = {
-    "UNQUOTED VALUE": "a quote is not closed",
+    "UNQUOTED VALUE": "a quote is not closed, or text follows it",
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
     "INVALID ENCODING": "not UTF-8 text",
@@ -160,7 +163,7 @@ def load_arrow(connection: duckdb.DuckDBPyConnection, table: str, given: pa.Tabl
 
 def _is_of_the_system(error: duckdb.Error, source: Source) -> bool:
     """Whether memory or the disk of the scratch folder is to blame, and not the file."""
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if isinstance(error, duckdb.OutOfMemoryException) or os.strerror(errno.ENOSPC) in str(error):
         return True
     return isinstance(error, duckdb.IOException) and str(source.path) not in str(error)
 
@@ -200,7 +203,7 @@ def _require_whole_gzip(source: Source) -> None:
         with gzip.open(source.path) as stream:
             while stream.read(1 << 24):
                 pass
-    except (EOFError, OSError) as error:
+    except (EOFError, OSError, zlib.error) as error:
         raise DataError(
             f"{source.label} is not a whole gzip file: {error}.", hint="Copy the file again."
         ) from error

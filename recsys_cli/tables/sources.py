@@ -29,6 +29,15 @@ SUFFIXES: Final[dict[str, Format]] = {
 SAMPLED_LINES: Final = 100  # of a JSON lines file, to learn its keys
 UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 GZIP_MAGIC: Final = b"\x1f\x8b"
+# How a file begins that is no text -> what it is, and what to do.
+NO_TEXT: Final = {
+    GZIP_MAGIC: ("gzipped, and its name does not say so", "Add .gz to its name."),
+    b"PAR1": ("a Parquet file, not text", "Call it .parquet, or give --format parquet."),
+    b"PK\x03\x04": ("a zip archive or a spreadsheet, not text", "Unpack it, or save the sheet as CSV."),
+    b"BZh": ("packed with bzip2", "Unpack it, or pack it with gzip."),
+    b"\xfd7zX": ("packed with xz", "Unpack it, or pack it with gzip."),
+    b"\x28\xb5\x2f\xfd": ("packed with zstd", "Unpack it, or pack it with gzip."),
+}
 UTF_8_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -66,6 +75,8 @@ def _files(given: Path | str, chosen: str, scratch: Path) -> list[tuple[Path, st
     text = str(given)
     if text == STANDARD_INPUT:
         return [(_spool(sys.stdin.buffer, chosen, scratch), "standard input")]
+    if not text:
+        raise UsageError("The name of a file is empty.", hint="Check the variable that should hold it.")
     path = Path(text)
     if path.is_fifo():  # such as `<(zcat events.gz)`
         with path.open("rb") as stream:
@@ -107,7 +118,7 @@ def _open_source(path: Path, label: str, chosen: str, scratch: Path) -> Source:
         if kind == "parquet":
             source = _parquet_source(path, label)
         else:
-            _require_utf8(path, label)
+            _require_text(path, label)
             source = _json_source(path, label, scratch) if kind == "jsonl" else _csv_source(path, label, kind)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{label} is not a whole gzip file: {error}.", hint="Copy the file again.") from error
@@ -164,10 +175,14 @@ def _open_text(path: Path) -> IO[str]:
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors="replace", newline="")
 
 
-def _require_utf8(path: Path, label: str) -> None:
+def _require_text(path: Path, label: str) -> None:
+    """Refuse what begins like UTF-16 or like a packed file."""
     with open_bytes(path) as stream:
-        start = stream.read(2)
-    if start in UTF_16_MARKS or b"\0" in start:
+        start = stream.read(4)
+    for beginning, (what, hint) in NO_TEXT.items():
+        if start.startswith(beginning):
+            raise DataError(f"{label} is {what}.", hint=hint)
+    if start[:2] in UTF_16_MARKS or b"\0" in start:
         raise DataError(
             f"{label} is UTF-16 text, not UTF-8.",
             hint="Convert it, for example with `iconv -f UTF-16 -t UTF-8`.",
@@ -199,7 +214,7 @@ def _json_source(path: Path, label: str, scratch: Path) -> Source:
     if not keys:
         raise DataError(
             f"{label} has no JSON object in its first {SAMPLED_LINES} lines.",
-            hint="Write one object a line, or give --format.",
+            hint="Write one object a line (`jq -c '.[]'` does it to a list), or give --format.",
         )
     texts = frozenset(key for key, is_text in keys.items() if is_text)
     return Source(_without_mark(path, scratch), label, "jsonl", tuple(keys), texts)

@@ -1,12 +1,14 @@
 """Files into DuckDB: where rows stand in them, and who is to blame when they cannot be read."""
 
+import gzip
+
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys_cli.errors import UsageError
+from recsys_cli.errors import DataError, UsageError
 from recsys_cli.tables.reader import Rejects, connect, load_files
 from recsys_cli.tables.sources import find_sources
 
@@ -93,3 +95,13 @@ def test_a_scratch_disk_that_is_full_is_not_the_files_fault(connection, tmp_path
 def test_a_size_that_is_none_is_refused(tmp_path):
     with pytest.raises(UsageError, match="memory_limit=lots is not a size"):
         connect(tmp_path, memory_limit="lots", threads=None)
+
+
+def test_a_gzip_file_that_is_damaged_in_the_middle_is_said(connection, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 10**9, 90_000)
+    packed = bytearray(gzip.compress("\n".join(["a", *map(str, noise)]).encode()))
+    packed[200_000:200_016] = b"\xff" * 16
+    (tmp_path / "x.csv.gz").write_bytes(packed)
+    sources = find_sources([tmp_path / "x.csv.gz"], "auto", tmp_path)
+    with pytest.raises(DataError, match="not a whole gzip file"):
+        load_files(connection, "loaded", sources, [{"a": "a"}], Rejects())

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsys_cli.errors import DataError
+from recsys_cli.errors import DataError, UsageError
 from recsys_cli.tables.sources import find_sources
 
 
@@ -99,3 +99,24 @@ def test_parquet_columns_that_differ_by_case_alone_are_refused(tmp_path):
     pq.write_table(pa.table({"user": [1], "USER": [2], "item": [3]}), tmp_path / "x.parquet")
     with pytest.raises(DataError, match="two columns"):
         only(tmp_path / "x.parquet", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(b"user,item\n"), "is gzipped, and its name does not say so"),
+        (b"PAR1\x15\x04", "is a Parquet file, not text"),
+        (b"PK\x03\x04\x14\x00", "is a zip archive or a spreadsheet"),
+        (b"BZh91AY&SY", "is packed with bzip2"),
+        (b"\xfd7zXZ\x00\x00", "is packed with xz"),
+        (b"\x28\xb5\x2f\xfd\x04\x00", "is packed with zstd"),
+    ],
+)
+def test_what_is_packed_is_known_by_its_first_bytes(tmp_path, content, said):
+    with pytest.raises(DataError, match=said):
+        only(put(tmp_path / "x.csv", content), tmp_path)
+
+
+def test_an_empty_name_is_not_the_folder_one_stands_in(tmp_path):
+    with pytest.raises(UsageError, match="name of a file is empty"):
+        only("", tmp_path)
