@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -35,7 +34,7 @@ from recsys_cli.tables.reader import connect, first_row
 
 
 def preprocess(
-    interactions: Sequence[Path | str] | pd.DataFrame,
+    interactions: Table | Sequence[Path | str],
     output: Path,
     *,
     items: Table | None = None,
@@ -57,7 +56,7 @@ def preprocess(
         writing_artifact(output, "dataset", overwrite=overwrite) as writer,
         _database(writer, settings) as (connection, scratch),
     ):
-        intake = Intake(connection, settings, scratch, output.with_name(f"{output.name}.rejects.csv"))
+        intake = Intake(connection, settings, scratch, _rejects_file(output))
         events = intake.interactions(interactions)
         tables: dict[Entity, EntityTable] = {
             "item": intake.entities("item", items),
@@ -73,6 +72,12 @@ def preprocess(
             run={"seconds": time.monotonic() - started},
         )
     return _result(built, intake, output, artifact.fingerprint)
+
+
+def _rejects_file(output: Path) -> Path:
+    """Beside the output, also where that is given as `.`."""
+    named = output if output.name not in ("", "..") else output.resolve()
+    return named.with_name(f"{named.name}.rejects.csv")
 
 
 def read_encoders(path: Path, settings: PreprocessSettings) -> list[FieldEncoder]:

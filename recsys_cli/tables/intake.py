@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import pandas as pd
 
 from recsys_cli.config.settings import PreprocessSettings
 from recsys_cli.errors import DataError, UsageError
@@ -37,7 +36,7 @@ class Intake:
     fingerprints: dict[str, str] = field(default_factory=dict[str, str])  # input -> SHA-256
     text_ids: set[str] = field(default_factory=set[str])  # entities whose ids the files say are text
 
-    def interactions(self, given: Sequence[Path | str] | pd.DataFrame) -> Validated:
+    def interactions(self, given: Table | Sequence[Path | str]) -> Validated:
         """Valid events, in table `events`. Raises DataError where too many rows are rejected."""
         named = {role: getattr(self.settings, f"{role}_column") for role in ROLES}
         table = self._load(
@@ -68,7 +67,7 @@ class Intake:
         named = getattr(self.settings, f"{entity}_column")
         table = self._load(
             f"{entity}s",
-            given if isinstance(given, pd.DataFrame) else [given],
+            given,
             lambda label, names: find_entity_columns(label, names, entity, named),
             "auto",
         )
@@ -92,7 +91,7 @@ class Intake:
         LOGGER.info("recognised: %s", ", ".join(f"{name} = {found}" for name, found in what.items()))
 
     def _load(
-        self, name: str, given: Sequence[Path | str] | pd.DataFrame, choose: Choose, chosen_format: str
+        self, name: str, given: Table | Sequence[Path | str], choose: Choose, chosen_format: str
     ) -> Given:
         table = load_table(
             self.connection,

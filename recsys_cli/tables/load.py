@@ -30,7 +30,7 @@ class Given:
 def load_table(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    given: Sequence[Path | str] | pd.DataFrame,
+    given: Table | Sequence[Path | str],
     *,
     choose: Choose,
     chosen_format: str,
@@ -40,8 +40,9 @@ def load_table(
     """Load the columns that `choose` picks of every file. Raises DataError, UsageError."""
     if isinstance(given, pd.DataFrame):
         return _from_frame(connection, table, given, choose)
-    sources = find_sources(given, chosen_format, scratch)
-    columns = [choose(source.label, source.names) for source in sources]
+    inputs = [given] if isinstance(given, Path | str) else given  # a text is a path, not its letters
+    sources = find_sources(inputs, chosen_format, scratch)
+    columns = [choose(source.label, source.columns) for source in sources]
     loaded = load_files(connection, table, sources, columns, rejects)
     text_roles = {
         role

@@ -5,6 +5,7 @@ into thousands of rejected rows. A table's rowid follows the order of the input.
 """
 
 import errno
+import glob
 import gzip
 import os
 import zlib
@@ -143,6 +144,9 @@ def load_files(
 
 def _text(source: Source, column: str) -> str:
     """A column as text in SQL; a whole number that is stored as a float is written as the number it is."""
+    if column in source.partitions:
+        value = source.partitions[column]
+        return "NULL" if value is None else quoted(value)
     value = name(column)
     if column not in source.float_columns:
         return f"CAST({value} AS VARCHAR)"
@@ -179,7 +183,7 @@ def _unreadable(source: Source, error: duckdb.Error) -> DataError:
 
 
 def _scan(source: Source) -> str:
-    path = quoted(str(source.path))
+    path = quoted(glob.escape(str(source.path)))  # or `data[1].csv` would be `data1.csv`
     if source.format == "parquet":
         return f"read_parquet({path}, hive_partitioning = false)"
     types = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in source.names)

@@ -9,11 +9,12 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,8 +27,9 @@ SUFFIXES: Final[dict[str, Format]] = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
 }  # fmt: skip
-SAMPLED_LINES: Final = 100  # of a JSON lines file, to learn its keys
+SAMPLED_LINES: Final = 10_000  # of a JSON lines file, to learn its keys
 UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+BLANK_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 GZIP_MAGIC: Final = b"\x1f\x8b"
 # How a file begins that is no text -> what it is, and what to do.
 NO_TEXT: Final = {
@@ -51,6 +53,13 @@ class Source:
     names: tuple[str, ...]  # of its columns
     text_columns: frozenset[str]  # that the file itself says are text; never made integers
     float_columns: frozenset[str] = frozenset()  # (Parquet) where blanks may have made whole numbers floats
+    # Columns that only the folders' names hold: `year=2024/part.csv`; None is a blank.
+    partitions: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of the file, then those of its folders."""
+        return (*self.names, *self.partitions)
 
     @property
     def delimiter(self) -> str:
@@ -65,10 +74,23 @@ def find_sources(inputs: Sequence[Path | str], chosen: str, scratch: Path) -> li
     UsageError for a format that cannot be told.
     """
     return [
-        _open_source(path, label, chosen, scratch)
+        _with_partitions(_open_source(path, label, chosen, scratch), given, label)
         for given in inputs
         for path, label in _files(given, chosen, scratch)
     ]
+
+
+def _with_partitions(source: Source, given: Path | str, label: str) -> Source:
+    """Adds `key=value` of the folders between what was given and the file; a column of the file wins."""
+    own = {name.casefold() for name in source.names}
+    outside = Path(given).parts
+    pairs = [part.split("=", 1) for part in Path(label).parts[:-1] if "=" in part and part not in outside]
+    partitions = {
+        unquote(key): None if value == BLANK_PARTITION else unquote(value)
+        for key, value in pairs
+        if unquote(key).casefold() not in own
+    }
+    return replace(source, partitions=partitions)
 
 
 def _files(given: Path | str, chosen: str, scratch: Path) -> list[tuple[Path, str]]:
@@ -82,7 +104,7 @@ def _files(given: Path | str, chosen: str, scratch: Path) -> list[tuple[Path, st
         with path.open("rb") as stream:
             return [(_spool(stream, chosen, scratch), text)]
     if path.is_dir():
-        inside = sorted(str(file) for file in path.rglob("*") if _is_part(file))
+        inside = sorted(str(file) for file in path.rglob("*") if _is_part(file, path))
         if not inside:
             raise DataError(f"{path} has no files in it.", hint="Give a folder of Parquet or CSV files.")
         return [(Path(file), file) for file in inside]
@@ -105,9 +127,10 @@ def _spool(stream: IO[bytes], chosen: str, scratch: Path) -> Path:
         return path.rename(f"{path}.gz") if start.read(2) == GZIP_MAGIC else path
 
 
-def _is_part(path: Path) -> bool:
-    """Whether a file of a folder holds data; engines put marks such as `_SUCCESS` beside it."""
-    return path.is_file() and not path.name.startswith(("_", "."))
+def _is_part(path: Path, folder: Path) -> bool:
+    """Whether a file below a folder holds data; engines put `_SUCCESS` and `_temporary/` beside it."""
+    below = path.relative_to(folder).parts
+    return path.is_file() and not any(part[0] in "_." and "=" not in part for part in below)
 
 
 def _open_source(path: Path, label: str, chosen: str, scratch: Path) -> Source:

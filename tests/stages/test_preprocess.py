@@ -3,6 +3,7 @@
 import gzip
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -537,6 +538,22 @@ def test_users_may_straddle_the_parts_that_are_written(make, monkeypatch, rows_a
     assert histories(parts) == wanted
     assert parts.sequences.validation_start.tolist() == starts
     assert {name: parts.artifact.file(f"{name}.parquet").read_bytes() for name in expected} == expected
+
+
+def test_one_path_needs_no_list_and_a_text_is_a_path(make, tmp_path):
+    path = write(tmp_path / "one.csv", HEADER, ["u,i,1,1600000000"])
+    assert make(paths=path)[0].used == 1
+    assert make(paths=str(path))[0].used == 1
+
+
+def test_the_output_may_be_the_folder_one_is_in(make, tmp_path, monkeypatch):
+    good, bad = (write(tmp_path / f"{n}.csv", HEADER, [f"u,i,{n},1600000000"]) for n in ("1", "bad"))
+    make(paths=good)
+    monkeypatch.chdir(tmp_path / "data")
+    assert preprocess(good, Path(), overwrite=True).used == 1
+    with pytest.raises(DataError, match="1 of 1 rows are rejected"):
+        preprocess(bad, Path(), overwrite=True)
+    assert (tmp_path / "data.rejects.csv").is_file()
 
 
 @pytest.mark.needs_data("ml-100k")

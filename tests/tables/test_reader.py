@@ -105,3 +105,28 @@ def test_a_gzip_file_that_is_damaged_in_the_middle_is_said(connection, tmp_path)
     sources = find_sources([tmp_path / "x.csv.gz"], "auto", tmp_path)
     with pytest.raises(DataError, match="not a whole gzip file"):
         load_files(connection, "loaded", sources, [{"a": "a"}], Rejects())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_file_named_like_a_pattern_is_that_file_and_no_other(connection, tmp_path, suffix):
+    contents = {"data[1]": "right", "data1": "wrong", "d*?": "star", "dat": "wrong"}
+    for stem, value in contents.items():
+        path = tmp_path / f"{stem}.{suffix}"
+        if suffix == "parquet":
+            pq.write_table(pa.table({"a": [value]}), path)
+        else:
+            path.write_text(f"a\n{value}\n" if suffix == "csv" else f'{{"a": "{value}"}}\n')
+    given = [tmp_path / f"data[1].{suffix}", tmp_path / f"d*?.{suffix}"]
+    sources = find_sources(given, "auto", tmp_path)
+    load_files(connection, "loaded", sources, [{"a": "a"}, {"a": "a"}], Rejects())
+    assert connection.execute("SELECT a FROM loaded").fetchall() == [("right",), ("star",)]
+
+
+def test_the_names_of_folders_fill_their_column(connection, tmp_path):
+    for part in ("day=it's one", "day=__HIVE_DEFAULT_PARTITION__"):
+        (tmp_path / "table" / part).mkdir(parents=True)
+        (tmp_path / "table" / part / "part.csv").write_text("a\n1\n2\n")
+    sources = find_sources([tmp_path / "table"], "auto", tmp_path)
+    load_files(connection, "loaded", sources, [{"a": "a", "day": "day"}] * 2, Rejects())
+    rows = connection.execute("SELECT a, day FROM loaded ORDER BY rowid").fetchall()
+    assert rows == [("1", None), ("2", None), ("1", "it's one"), ("2", "it's one")]

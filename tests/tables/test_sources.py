@@ -120,3 +120,42 @@ def test_what_is_packed_is_known_by_its_first_bytes(tmp_path, content, said):
 def test_an_empty_name_is_not_the_folder_one_stands_in(tmp_path):
     with pytest.raises(UsageError, match="name of a file is empty"):
         only("", tmp_path)
+
+
+def test_folders_of_partitions_hold_columns_and_a_column_of_the_file_wins(tmp_path):
+    folder = tmp_path / "outside=1" / "table"
+    for part in ("year=2024/Genre=Sci%2FFi", "year=__HIVE_DEFAULT_PARTITION__/Genre=Drama"):
+        (folder / part).mkdir(parents=True)
+        put(folder / part / "part.csv", b"item_id,genre\n1,a\n")
+        put(folder / part / "other.csv", b"item_id\n1\n")
+    found = {source.label: dict(source.partitions) for source in find_sources([folder], "auto", tmp_path)}
+    assert found == {
+        str(folder / "year=2024/Genre=Sci%2FFi/other.csv"): {"year": "2024", "Genre": "Sci/Fi"},
+        str(folder / "year=2024/Genre=Sci%2FFi/part.csv"): {"year": "2024"},
+        str(folder / "year=__HIVE_DEFAULT_PARTITION__/Genre=Drama/other.csv"): {
+            "year": None,
+            "Genre": "Drama",
+        },
+        str(folder / "year=__HIVE_DEFAULT_PARTITION__/Genre=Drama/part.csv"): {"year": None},
+    }
+
+
+def test_a_glob_finds_partitions_where_its_marks_are(tmp_path):
+    (tmp_path / "a=1" / "b=2").mkdir(parents=True)
+    put(tmp_path / "a=1" / "b=2" / "x.csv", b"item_id\n1\n")
+    [source] = find_sources([str(tmp_path / "a=1" / "*" / "*.csv")], "auto", tmp_path)
+    assert source.columns == ("item_id", "b")
+
+
+def test_what_engines_leave_beside_the_parts_of_a_folder_is_no_part(tmp_path):
+    folder = tmp_path / "table"
+    for name in ("_day=1/part.csv", "_temporary/0/part.csv", ".cache/part.csv", "_SUCCESS", "part.csv"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        put(folder / name, b"item_id\n1\n")
+    labels = [source.label for source in find_sources([folder], "auto", tmp_path)]
+    assert labels == [str(folder / "_day=1/part.csv"), str(folder / "part.csv")]
+
+
+def test_a_key_may_first_be_met_far_down(tmp_path):
+    lines = ['{"user": "u", "item": 1}'] * 5000 + ['{"user": "u", "item": 1, "rating": 3}']
+    assert "rating" in only(put(tmp_path / "x.jsonl", "\n".join(lines).encode()), tmp_path).names
