@@ -31,6 +31,7 @@ from recsys_cli.sequences.ragged import Ragged, span_indices
 from recsys_cli.sequences.store import Dataset
 
 USERS_PER_BATCH: Final = 1024
+SCORES_HELD: Final = 32_000_000  # users × columns of a baseline's scores that are held at a time: 128 MB
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def place_baseline(baseline: Baseline, known: Known, judged: Judged, k: int) -> 
     targets, excluded = known.as_columns(judged.targets), known.as_columns(judged.excluded)
     places: list[Standing] = []
     lists: list[NDArray[np.int32]] = []
-    for rows in _batches(np.arange(len(judged.users))):
+    size = max(1, min(USERS_PER_BATCH, SCORES_HELD // len(known.columns)))
+    for rows in _batches(np.arange(len(judged.users)), size):
         scores = baseline.scores(judged.users[rows])
         exclude(scores, excluded.take(rows))
         places.append(standing(scores, targets.take(rows)))
@@ -206,5 +208,5 @@ def _placed_by_lists(
     return Placed(name, lists, ranks, where.tied > 0 if tied is None else tied, where)
 
 
-def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [rows[first : first + USERS_PER_BATCH] for first in range(0, len(rows), USERS_PER_BATCH)]
+def _batches(rows: NDArray[np.int64], size: int = USERS_PER_BATCH) -> list[NDArray[np.int64]]:
+    return [rows[first : first + size] for first in range(0, len(rows), size)]

@@ -18,6 +18,7 @@ from recsys_cli.scoring import model_ranker
 from recsys_cli.scoring.ranker import Ranked, Ranker
 from recsys_cli.sequences.store import open_dataset
 from recsys_cli.sequences.vocabulary import tie_order
+from recsys_cli.stages import placed
 from recsys_cli.stages import score as score_stage
 from recsys_cli.stages.evaluate import evaluate
 from recsys_cli.stages.score import score
@@ -113,6 +114,12 @@ def test_the_list_of_a_baseline_differs_from_it_by_nothing(make_dataset):
     assert result.rankers[0].coverage == result.rankers[1].coverage
     assert {(each.mean, each.low, each.high) for each in result.differences[:2]} == {(0, 0, 0)}
     assert result.rankers[1].tied_targets > 0
+
+
+def test_the_size_of_batches_changes_no_baseline(films, monkeypatch):
+    whole = evaluate(films, recommendations=TABLE, settings=SHORT)
+    monkeypatch.setattr(placed, "SCORES_HELD", 6)  # one user at a time
+    assert evaluate(films, recommendations=TABLE, settings=SHORT).rankers == whole.rankers
 
 
 def test_recently_popular_is_measured_where_there_is_a_clock(make_dataset):
