@@ -24,7 +24,8 @@ def run_folder(output: Path, identity: dict[str, Any], *, resume: bool) -> Gener
     `identity` is what must be the same for a run to be resumed. Raises UsageError where there is no
     such run to resume, LockedError where another run holds the folder.
     """
-    folder = output.with_name(output.name + PARTIAL_SUFFIX)
+    folder = output.absolute() if output.name in ("", "..") else output
+    folder = folder.with_name(folder.name + PARTIAL_SUFFIX)
     with system_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with held_lock(folder, output=output):
