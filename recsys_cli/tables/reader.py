@@ -21,7 +21,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cli.errors import DataError, UsageError
-from recsys_cli.tables.sources import Source, open_bytes
+from recsys_cli.tables.lines import row_lines
+from recsys_cli.tables.sources import Source
 
 LARGEST_WHOLE: Final = 2.0**53  # from here on floats leave whole numbers out
 REFUSALS: Final = {
@@ -60,26 +61,33 @@ class Loaded:
 
     table: str
     sources: list[str]  # label of each file number
+    files: list[Source | None]  # None: a data frame
     first_rows: NDArray[np.int64]  # (files,) rowid of each file's first row
-    headers: list[int]  # lines of each file before its first record
-    refused: list[NDArray[np.int64]]  # of each file, the records that the reader refused
-    texts: list[Path | None]  # of each file, where blank lines may stand in it; None where none can
-    swallowed: int = 0  # lines beyond the first of refused records: a quote that is not closed takes all
+    refused: list[NDArray[np.int64]]  # of each file, the rows that the reader refused, from 1
+    swallowed: int = 0  # lines beyond the first of refused rows: a quote that is not closed takes all
 
     @property
     def num_refused(self) -> int:
         return sum(map(len, self.refused))
 
     def place(self, rowids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """File number and line (from 1; records, where a record holds newlines) of some rowids."""
+        """File number and line (from 1; the first one of a row with newlines in it) of some rowids."""
         files = np.searchsorted(self.first_rows, rowids, side="right") - 1
         lines = np.empty_like(rowids)
         for number in np.unique(files).tolist():
             here = files == number
-            plain = rowids[here] - self.first_rows[number] + 1 + self.headers[number]
-            passed = np.union1d(self.refused[number], _blank_lines(self.texts[number]))
-            lines[here] = plain + np.searchsorted(passed - np.arange(len(passed)), plain, side="right")
+            lines[here] = self._lines(number, rowids[here] - self.first_rows[number])
         return files, lines
+
+    def _lines(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Lines of the rows (from 0) that were read from one file; without lines, their numbers."""
+        source = self.files[number]
+        if source is None or source.format == "parquet":
+            return rows + 1
+        lines = row_lines(source)
+        lines[self.refused[number] - 1] *= -1
+        read = lines[lines > 0]
+        return read[rows + (source.format != "jsonl")]
 
 
 def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
@@ -99,15 +107,6 @@ def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.
     return connection
 
 
-def _blank_lines(path: Path | None) -> NDArray[np.int64]:
-    """Lines that a reader passes over in silence. They are looked for only when a line is to be named."""
-    if path is None:
-        return np.zeros(0, np.int64)
-    with open_bytes(path) as stream:
-        blank = [number for number, line in enumerate(stream, 1) if not line.strip(b" \r\n")]
-    return np.array(blank, np.int64)
-
-
 def load_files(
     connection: duckdb.DuckDBPyConnection,
     table: str,
@@ -122,7 +121,7 @@ def load_files(
     roles = list(dict.fromkeys(role for mapping in columns for role in mapping))
     listed = ", ".join(f"{name(role)} VARCHAR" for role in roles)
     connection.execute(f"CREATE TABLE {table} ({listed})")
-    loaded = Loaded(table, [], np.zeros(len(sources), np.int64), [], [], [])
+    loaded = Loaded(table, [], [], np.zeros(len(sources), np.int64), [])
     for number, (source, mapping) in enumerate(zip(sources, columns, strict=True)):
         loaded.first_rows[number] = first_row(connection, f"SELECT count(*) FROM {table}")[0]
         chosen = ", ".join(_text(source, mapping[role]) if role in mapping else "NULL" for role in roles)
@@ -134,10 +133,9 @@ def load_files(
                 raise
             raise _unreadable(source, error) from error
         loaded.sources.append(source.label)
-        loaded.headers.append(1 if source.format in ("csv", "tsv") else 0)
-        loaded.texts.append(None if source.format == "parquet" else source.path)
-        lines, swallowed = _refused(connection, source, rejects)
-        loaded.refused.append(lines)
+        loaded.files.append(source)
+        refused, swallowed = _refused(connection, source, rejects)
+        loaded.refused.append(refused)
         loaded.swallowed += swallowed
     return loaded
 
@@ -162,7 +160,7 @@ def load_arrow(connection: duckdb.DuckDBPyConnection, table: str, given: pa.Tabl
     chosen = ", ".join(f"CAST({name(role)} AS VARCHAR) AS {name(role)}" for role in given.column_names)
     connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM given_arrow")
     connection.unregister("given_arrow")
-    return Loaded(table, [table], np.zeros(1, np.int64), [0], [np.zeros(0, np.int64)], [None])
+    return Loaded(table, [table], [None], np.zeros(1, np.int64), [np.zeros(0, np.int64)])
 
 
 def _is_of_the_system(error: duckdb.Error, source: Source) -> bool:
@@ -216,9 +214,10 @@ def _require_whole_gzip(source: Source) -> None:
 def _refused(
     connection: duckdb.DuckDBPyConnection, source: Source, rejects: Rejects
 ) -> tuple[NDArray[np.int64], int]:
-    """Move what the CSV reader refused to the rejects, one entry a record.
+    """Move what the CSV reader refused to the rejects, one entry a row.
 
-    Returns the records' lines, and how many further lines these records have swallowed.
+    Returns the rows' numbers (from 1, the header and blank lines counted), and how many further
+    lines these rows have swallowed.
     """
     if source.format not in ("csv", "tsv"):
         return np.zeros(0, np.int64), 0
@@ -226,13 +225,15 @@ def _refused(
         "SELECT line, first(error_type ORDER BY column_idx), first(csv_line) FROM reject_errors "
         "GROUP BY line ORDER BY line"
     ).fetchall()
-    lines = np.array([row[0] for row in rows], np.int64)
-    raw = [str(row[2]).strip("\r\n") for row in rows]
-    reasons = [REFUSALS.get(str(row[1]), str(row[1]).lower().replace("_", " ")) for row in rows]
-    rejects.add(source.label, lines, reasons, raw)
     connection.execute("DELETE FROM reject_errors")
     connection.execute("DELETE FROM reject_scans")
-    return lines, sum(text.count("\n") for text in raw)
+    if not rows:
+        return np.zeros(0, np.int64), 0
+    numbers = np.array([row[0] for row in rows], np.int64)
+    raw = [str(row[2]).strip("\r\n") for row in rows]
+    reasons = [REFUSALS.get(str(row[1]), str(row[1]).lower().replace("_", " ")) for row in rows]
+    rejects.add(source.label, row_lines(source)[numbers - 1], reasons, raw)
+    return numbers, sum(text.count("\n") for text in raw)
 
 
 def first_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
