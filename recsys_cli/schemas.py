@@ -89,7 +89,7 @@ SEQUENCES: Final = pa.schema(
 REJECTS: Final = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),
-        pa.field("line", pa.int64(), nullable=False),  # it begins on, from 1, the header included; Parquet: row
+        pa.field("line", pa.int64(), nullable=False),  # from 1, the header included; of Parquet: row
         pa.field("reason", pa.string(), nullable=False),
         pa.field("raw", pa.string()),
     ]
