@@ -19,7 +19,6 @@ SYSTEM_ERRNOS = {
     errno.ENOTDIR: "a part of the path is not a directory",
     errno.EISDIR: "it is a directory",
     errno.ENAMETOOLONG: "the name is too long",
-    errno.ENOENT: "a part of its path is not there and cannot be made",
 }
 
 
@@ -30,7 +29,9 @@ def system_errors(path: Path) -> Generator[None]:
         yield
     except OSError as error:
         reason = SYSTEM_ERRNOS.get(error.errno or 0)
-        if reason is None or (error.errno == errno.ENOENT and not _concerns(path, error)):
+        if error.errno == errno.ENOENT and _concerns(path, error):
+            reason = "a part of its path is not there and cannot be made"
+        if reason is None:
             raise
         raise SystemRefusedError(
             f"{path} could not be written: {reason}.",
