@@ -39,9 +39,18 @@ def _note_differences(intake: Intake, entity: Entity, ids: str, listed: int) -> 
         kept = "they are kept, without a history" if entity == "user" else "they are left out"
         intake.note(f"{unseen} {entity}s of the {entity}s table have no event; {kept}.")
     if missing:
+        all_of_them = f", such as {_examples(intake, ids)}" if missing == with_events else ""
         intake.note(
-            f"{missing} {entity}s with events are not in the {entity}s table; their fields are blank."
+            f"{missing} {entity}s with events are not in the {entity}s table{all_of_them}; "
+            "their fields are blank."
         )
+
+
+def _examples(intake: Intake, ids: str) -> str:
+    """An id of the events and one of the table, where they share none: they may be written differently."""
+    (event,) = first_row(intake.connection, f"SELECT min(id) FROM ({ids})")
+    (entry,) = first_row(intake.connection, "SELECT min(id) FROM listed")
+    return f"{event!r}, while the table has ids such as {entry!r}"
 
 
 def number_ids(

@@ -48,8 +48,7 @@ class Intake:
         self.text_ids |= table.text_roles & {"user", "item"}
         unit = self.settings.timestamp_unit
         events = validate(self.connection, table.loaded, self.rejects, roles=set(table.columns), unit=unit)
-        if events.rows == 0:
-            raise DataError(f"{', '.join(table.loaded.sources)} has no rows.", hint="Give a file with rows.")
+        _require_rows(table.loaded, events.rows)
         self.recognise({**table.columns, "timestamps": events.timestamp_words})
         self._require_few_rejects(table.loaded, sum(events.rejected.values()), events.rows)
         if self.settings.positive_rating is not None and not events.has_rating:
@@ -75,6 +74,7 @@ class Intake:
             self.text_ids.add(entity)
         read = read_entities(self.connection, table.loaded, self.rejects, entity)
         rows = len(read.frame) + read.rejected + read.repeated
+        _require_rows(table.loaded, rows)
         self._require_few_rejects(table.loaded, read.rejected, rows)
         if read.repeated or read.rejected:
             self.note(f"{entity}s: {read.repeated} repeated rows merged, {read.rejected} rows rejected.")
@@ -101,6 +101,7 @@ class Intake:
             chosen_format=chosen_format,
             scratch=self.scratch,
             rejects=self.rejects,
+            separator=self.settings.value_separator,
         )
         for label, digest in table.fingerprints.items():
             self.fingerprints[f"{len(self.fingerprints):03}-{Path(label).name}"] = digest
@@ -123,3 +124,8 @@ class Intake:
             + f"; the first is {first['file']} line {first['line']}.",
             hint=f"Look at {self.rejects_file}, then mend the file or raise --max-rejects.",
         )
+
+
+def _require_rows(loaded: Loaded, rows: int) -> None:
+    if not rows:
+        raise DataError(f"{', '.join(loaded.sources)} has no rows.", hint="Give a file with rows.")

@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 
 from recsys_cli.schemas import TimestampKind
-from recsys_cli.tables.reader import Loaded, Rejects, first_row, name
+from recsys_cli.tables.reader import NOTHING, Loaded, Rejects, first_row, name
 from recsys_cli.tables.timestamps import read_timestamps
 
 EVENTS: Final = "events"
@@ -57,7 +57,7 @@ def _reasons(roles: set[str], at: str, stars: str) -> str:
     """SQL: the first reason why a row cannot be used."""
     nothing = " AND ".join(f"{name(role)} IS NULL" for role in sorted(roles))
     cases = [
-        (nothing, "no column has a value"),
+        (nothing, NOTHING),
         ('"user" IS NULL OR trim("user") = \'\'', "the user is blank"),
         ("item IS NULL OR trim(item) = ''", "the item is blank"),
     ]
@@ -83,4 +83,5 @@ def _reject(connection: duckdb.DuckDBPyConnection, loaded: Loaded, rejects: Reje
     files, lines = loaded.place(np.array([row[0] for row in rows], np.int64))
     for number, label in enumerate(loaded.sources):
         here = np.flatnonzero(files == number).tolist()
-        rejects.add(label, lines[here], [rows[row][1] for row in here], [rows[row][2] for row in here])
+        reasons = [loaded.reason(number, rows[row][1]) for row in here]
+        rejects.add(label, lines[here], reasons, [rows[row][2] for row in here])

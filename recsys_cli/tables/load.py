@@ -36,14 +36,18 @@ def load_table(
     chosen_format: str,
     scratch: Path,
     rejects: Rejects,
+    separator: str = "|",
 ) -> Given:
-    """Load the columns that `choose` picks of every file. Raises DataError, UsageError."""
+    """Load the columns that `choose` picks of every file; lists come as text, their values separated.
+
+    Raises DataError, UsageError.
+    """
     if isinstance(given, pd.DataFrame):
-        return _from_frame(connection, table, given, choose)
+        return _from_frame(connection, table, given, choose, separator)
     inputs = [given] if isinstance(given, Path | str) else given  # a text is a path, not its letters
     sources = find_sources(inputs, chosen_format, scratch)
     columns = [choose(source.label, source.columns) for source in sources]
-    loaded = load_files(connection, table, sources, columns, rejects)
+    loaded = load_files(connection, table, sources, columns, rejects, separator=separator)
     text_roles = {
         role
         for source, mapping in zip(sources, columns, strict=True)
@@ -58,13 +62,13 @@ def load_table(
 
 
 def _from_frame(
-    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, choose: Choose
+    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, choose: Choose, separator: str
 ) -> Given:
     named = frame.set_axis([str(column) for column in frame.columns], axis=1)
     require_distinct(list(named.columns), table)
     columns = dict(choose(table, list(named.columns)))
     arrays = {role: _as_arrow(named[column]) for role, column in columns.items()}
-    loaded = load_arrow(connection, table, pa.table(arrays))
+    loaded = load_arrow(connection, table, pa.table(arrays), separator=separator)
     text_roles = {role for role, array in arrays.items() if is_text(array.type)}
     return Given(loaded, columns, frozenset(text_roles), {table: _fingerprint(connection, loaded)})
 

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from recsys_cli.errors import DataError, UsageError
 from recsys_cli.tables.lines import row_lines
-from recsys_cli.tables.sources import Source
+from recsys_cli.tables.sources import Source, is_list
 
+NOTHING: Final = "no column has a value"  # of a row; a JSON reader makes such rows of what is no object
 LARGEST_WHOLE: Final = 2.0**53  # from here on floats leave whole numbers out
 REFUSALS: Final = {
     "UNQUOTED VALUE": "a quote is not closed, or text follows it",
@@ -70,6 +71,12 @@ class Loaded:
     def num_refused(self) -> int:
         return sum(map(len, self.refused))
 
+    def reason(self, number: int, reason: str) -> str:
+        """Why a row of one file cannot be used, in that file's words."""
+        source = self.files[number]
+        is_json = source is not None and source.format == "jsonl"
+        return "no JSON object with these columns" if is_json and reason == NOTHING else reason
+
     def place(self, rowids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """File number and line (from 1; the first one of a row with newlines in it) of some rowids."""
         files = np.searchsorted(self.first_rows, rowids, side="right") - 1
@@ -113,9 +120,12 @@ def load_files(
     sources: Sequence[Source],
     columns: Sequence[Mapping[str, str]],
     rejects: Rejects,
+    *,
+    separator: str = "|",
 ) -> Loaded:
     """Read the `columns` (role -> name, a mapping a file) of all files into `table`, in order.
 
+    A cell that holds a list becomes its values with `separator` between them.
     Raises DataError where a file cannot be read at all.
     """
     roles = list(dict.fromkeys(role for mapping in columns for role in mapping))
@@ -124,7 +134,9 @@ def load_files(
     loaded = Loaded(table, [], [], np.zeros(len(sources), np.int64), [])
     for number, (source, mapping) in enumerate(zip(sources, columns, strict=True)):
         loaded.first_rows[number] = first_row(connection, f"SELECT count(*) FROM {table}")[0]
-        chosen = ", ".join(_text(source, mapping[role]) if role in mapping else "NULL" for role in roles)
+        chosen = ", ".join(
+            _text(source, mapping[role], separator) if role in mapping else "NULL" for role in roles
+        )
         _require_whole_gzip(source)
         try:
             connection.execute(f"INSERT INTO {table} SELECT {chosen} FROM {_scan(source)}")
@@ -140,12 +152,17 @@ def load_files(
     return loaded
 
 
-def _text(source: Source, column: str) -> str:
+def _text(source: Source, column: str, separator: str) -> str:
     """A column as text in SQL; a whole number that is stored as a float is written as the number it is."""
     if column in source.partitions:
         value = source.partitions[column]
         return "NULL" if value is None else quoted(value)
     value = name(column)
+    if column in source.list_columns:
+        joined = _joined(value, separator)
+        if source.format == "parquet":
+            return joined
+        return f"CASE json_type({value}) WHEN 'ARRAY' THEN {joined} ELSE {value} ->> '$' END"
     if column not in source.float_columns:
         return f"CAST({value} AS VARCHAR)"
     return (
@@ -154,10 +171,22 @@ def _text(source: Source, column: str) -> str:
     )
 
 
-def load_arrow(connection: duckdb.DuckDBPyConnection, table: str, given: pa.Table) -> Loaded:
+def _joined(value: str, separator: str) -> str:
+    return f"array_to_string(CAST({value} AS VARCHAR[]), {quoted(separator)})"
+
+
+def load_arrow(
+    connection: duckdb.DuckDBPyConnection, table: str, given: pa.Table, *, separator: str = "|"
+) -> Loaded:
     """The columns of an Arrow table, called by role, as such a table."""
     connection.register("given_arrow", given)
-    chosen = ", ".join(f"CAST({name(role)} AS VARCHAR) AS {name(role)}" for role in given.column_names)
+    texts = {
+        field.name: _joined(name(field.name), separator)
+        if is_list(field.type)
+        else f"CAST({name(field.name)} AS VARCHAR)"
+        for field in given.schema
+    }
+    chosen = ", ".join(f"{text} AS {name(role)}" for role, text in texts.items())
     connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM given_arrow")
     connection.unregister("given_arrow")
     return Loaded(table, [table], [None], np.zeros(1, np.int64), [np.zeros(0, np.int64)])
@@ -184,7 +213,10 @@ def _scan(source: Source) -> str:
     path = quoted(glob.escape(str(source.path)))  # or `data[1].csv` would be `data1.csv`
     if source.format == "parquet":
         return f"read_parquet({path}, hive_partitioning = false)"
-    types = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in source.names)
+    types = ", ".join(
+        f"{quoted(column)}: '{'JSON' if column in source.list_columns else 'VARCHAR'}'"
+        for column in source.names
+    )
     if source.format == "jsonl":
         return (
             f"read_json({path}, format = 'newline_delimited', ignore_errors = true, columns = {{{types}}}, "

@@ -53,6 +53,7 @@ class Source:
     names: tuple[str, ...]  # of its columns
     text_columns: frozenset[str]  # that the file itself says are text; never made integers
     float_columns: frozenset[str] = frozenset()  # (Parquet) where blanks may have made whole numbers floats
+    list_columns: frozenset[str] = frozenset()  # whose cells hold lists, in JSON at least some
     # Columns that only the folders' names hold: `year=2024/part.csv`; None is a blank.
     partitions: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
 
@@ -177,7 +178,13 @@ def _parquet_source(path: Path, label: str) -> Source:
         ) from error
     texts = frozenset(field.name for field in schema if is_text(field.type))
     floats = frozenset(field.name for field in schema if pa.types.is_floating(field.type))
-    return Source(path, label, "parquet", tuple(schema.names), texts, floats)
+    lists = frozenset(field.name for field in schema if is_list(field.type))
+    return Source(path, label, "parquet", tuple(schema.names), texts, floats, lists)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether the values of an Arrow type are lists."""
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -229,18 +236,21 @@ def _csv_source(path: Path, label: str, kind: Format) -> Source:
 
 def _json_source(path: Path, label: str, scratch: Path) -> Source:
     """Its columns are the keys of the first lines' objects, in order of appearance."""
-    keys: dict[str, bool] = {}  # whether a value of it is text
+    keys: dict[str, set[type]] = {}  # the types of its values
     with _open_text(path) as stream:
         for line in itertools.islice(stream, SAMPLED_LINES):
             for key, value in _json_object(line).items():
-                keys[key] = keys.get(key, False) or isinstance(value, str)
+                keys.setdefault(key, set()).add(type(value))
     if not keys:
         raise DataError(
             f"{label} has no JSON object in its first {SAMPLED_LINES} lines.",
             hint="Write one object a line (`jq -c '.[]'` does it to a list), or give --format.",
         )
-    texts = frozenset(key for key, is_text in keys.items() if is_text)
-    return Source(_without_mark(path, scratch), label, "jsonl", tuple(keys), texts)
+    texts, lists = (
+        frozenset(key for key, types in keys.items() if wanted in types) for wanted in (str, list)
+    )
+    plain = _without_mark(path, scratch)
+    return Source(plain, label, "jsonl", tuple(keys), texts, list_columns=lists)
 
 
 def _json_object(line: str) -> dict[str, Any]:

@@ -578,3 +578,30 @@ def test_movielens_latest_has_its_own_names(make, data):
     result, _ = make(paths=[data / "interactions.csv.gz"], items=data / "items.csv.gz")
     assert (result.users, result.items, result.used) == (671, 9066, 100_004)
     assert result.recognised["user"] == "userId"
+
+
+def test_lists_of_json_lines_are_several_values(make, tmp_path):
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"id":"x","genres":["b","a"]}\n{"id":"y","genres":["a"]}\n{"id":"z","genres":[]}\n')
+    _, dataset = make([f"u,{item},1,1600000000" for item in "xyz"], items=items)
+    wanted = {"x": ["genres=a", "genres=b"], "y": ["genres=a"], "z": ["genres="]}
+    assert attributes_of(dataset, "item") == wanted
+
+
+def test_a_line_that_is_no_json_is_rejected_in_its_own_words(make, tmp_path):
+    path = tmp_path / "e.jsonl"
+    path.write_text('{"user":"u","item":"i"}\n\nnonsense\n[1]\n{"user":"u"}\n')
+    result, dataset = make(paths=[path], max_rejects=1)
+    assert result.rejected == {"no JSON object with these columns": 2, "the item is blank": 1}
+    assert [row["line"] for row in rejects(dataset)] == [3, 4, 5]
+
+
+def test_a_table_of_items_without_rows_is_refused(make):
+    with pytest.raises(DataError, match=r"items\.csv has no rows"):
+        make(["u,x,1,1600000000"], items=("item_id,title", []))
+
+
+def test_a_table_that_shares_no_id_with_the_events_is_noted_with_examples(make):
+    result, _ = make(["u,1,1,1600000000", "u,2,1,1600000001"], items=("item_id,title", ["01,a", "02,b"]))
+    [note] = [note for note in result.notes if "with events" in note]
+    assert "such as '1', while the table has ids such as '01'" in note

@@ -77,5 +77,6 @@ def test_a_frame_may_call_its_columns_by_numbers_but_not_two_alike(load):
         load(pd.DataFrame([["a", "b"]], columns=["x", "x"]))
 
 
-def test_lists_in_a_column_that_is_not_needed_are_no_hindrance(load):
-    assert load(pd.DataFrame({"a": ["x"], "tags": [["p", "q"]]}))[0] == [("x", "[p, q]")]
+def test_lists_come_as_their_values_with_the_separator_between(load):
+    frame = pd.DataFrame({"a": ["x", "y", "z"], "tags": [["p", "q"], [], None], "n": [[1, 2], [3], None]})
+    assert load(frame)[0] == [("x", "p|q", "1|2"), ("y", "", "3"), ("z", None, None)]

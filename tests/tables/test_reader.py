@@ -130,3 +130,21 @@ def test_the_names_of_folders_fill_their_column(connection, tmp_path):
     load_files(connection, "loaded", sources, [{"a": "a", "day": "day"}] * 2, Rejects())
     rows = connection.execute("SELECT a, day FROM loaded ORDER BY rowid").fetchall()
     assert rows == [("1", None), ("2", None), ("1", "it's one"), ("2", "it's one")]
+
+
+def test_lists_in_parquet_are_separated_values(connection, tmp_path):
+    table = pa.table({"a": [["x", "y"], [], None, ["z", None]], "b": pa.array([[1, 2], [3], [], None])})
+    pq.write_table(table, tmp_path / "x.parquet")
+    sources = find_sources([tmp_path / "x.parquet"], "auto", tmp_path)
+    load_files(connection, "loaded", sources, [{"a": "a", "b": "b"}], Rejects(), separator="'")
+    rows = connection.execute("SELECT * FROM loaded ORDER BY rowid").fetchall()
+    assert rows == [("x'y", "1'2"), ("", "3"), (None, ""), ("z", None)]
+
+
+def test_lists_in_json_lines_are_separated_values_and_other_cells_of_the_column_stay(connection, tmp_path):
+    cells = ['["x", "y"]', '"z"', "null", "[]", "5", '{"k": 1}', '"[not a list"', '[["p"], 2]']
+    content = "".join(f'{{"a": {cell}}}\n' for cell in cells)
+    load(connection, tmp_path, content + '{"b": 1}\n', suffix="jsonl")
+    rows = connection.execute("SELECT a FROM loaded ORDER BY rowid").fetchall()
+    wanted = ["x|y", "z", None, "", "5", '{"k":1}', "[not a list", '["p"]|2', None]
+    assert [row[0] for row in rows] == wanted
