@@ -6,14 +6,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-QUERY_BLOCK: Final = 256  # longer rows are attended to in blocks of this many queries
+from recsys_cli.kernels.blocked_attention import blocked_attention
+
+AT_ONCE: Final = 256  # tokens of the longest row of which all logits are held (measured on CPU)
+BLOCK: Final = 128  # tokens; longer rows are attended to in such blocks
 
 
 def causal_mask(segments: Int[Array, "rows length"]) -> Bool[Array, "rows length length"]:
     """True where the query (second axis) may see the key (third): same window, not later."""
-    length = segments.shape[1]
-    same = segments[:, :, None] == segments[:, None, :]
-    return same & jnp.tril(jnp.ones((length, length), bool)) & (segments > 0)[:, :, None]
+    return _same_window(segments) & (segments > 0)[:, :, None]
 
 
 def packed_attention(
@@ -24,24 +25,39 @@ def packed_attention(
 ) -> Float[Array, "rows length heads dim"]:
     """Scaled dot-product attention (Vaswani et al. 2017, equation 1) under `causal_mask`.
 
-    Rows longer than QUERY_BLOCK are worked off in blocks of queries that are recomputed in the
-    backward pass, so that memory grows with the length, not with its square. A padding query sees
-    itself alone, so that its softmax is defined.
+    The tokens of a window stand side by side, and so does the padding, which sees itself alone. Rows
+    longer than AT_ONCE are attended to in blocks: memory grows with the length, not with its square.
     """
+    if segments.shape[1] > AT_ONCE:
+        return blocked_attention(queries, keys, values, segments, BLOCK)
+    mask = _same_window(segments)[:, None]
+    return jax.lax.platform_dependent(
+        queries, keys, values, mask, cpu=_batched_products, default=_fused_attention
+    )
+
+
+def _same_window(segments: Int[Array, "rows length"]) -> Bool[Array, "rows length length"]:
     length = segments.shape[1]
-    if length <= QUERY_BLOCK or length % QUERY_BLOCK:
-        mask = causal_mask(segments) | jnp.eye(length, dtype=bool)
-        return jax.nn.dot_product_attention(queries, keys, values, mask=mask[:, None])
+    return (segments[:, :, None] == segments[:, None, :]) & jnp.tril(jnp.ones((length, length), bool))
 
-    @jax.checkpoint
-    def block(start: Int[Array, ""]) -> Float[Array, "rows block heads dim"]:
-        at = start + jnp.arange(QUERY_BLOCK)
-        some = jax.lax.dynamic_slice_in_dim(segments, start, QUERY_BLOCK, axis=1)
-        place = jnp.arange(length)
-        mask = (some[:, :, None] == segments[:, None, :]) & (at[:, None] >= place) & (some > 0)[:, :, None]
-        mask |= at[:, None] == place
-        query = jax.lax.dynamic_slice_in_dim(queries, start, QUERY_BLOCK, axis=1)
-        return jax.nn.dot_product_attention(query, keys, values, mask=mask[:, None])
 
-    blocks = jax.lax.map(block, jnp.arange(0, length, QUERY_BLOCK))
-    return jnp.moveaxis(blocks, 0, 1).reshape(queries.shape)
+def _fused_attention(
+    queries: Float[Array, "rows length heads dim"],
+    keys: Float[Array, "rows length heads dim"],
+    values: Float[Array, "rows length heads dim"],
+    mask: Bool[Array, "rows 1 length length"],
+) -> Float[Array, "rows length heads dim"]:
+    return jax.nn.dot_product_attention(queries, keys, values, mask=mask)
+
+
+def _batched_products(
+    queries: Float[Array, "rows length heads dim"],
+    keys: Float[Array, "rows length heads dim"],
+    values: Float[Array, "rows length heads dim"],
+    mask: Bool[Array, "rows 1 length length"],
+) -> Float[Array, "rows length heads dim"]:
+    """`_fused_attention`; on a CPU its backward pass is faster, since heads stand before the length."""
+    query, key, value = (array.swapaxes(1, 2) for array in (queries, keys, values))
+    logits = jnp.einsum("rhtd,rhsd->rhts", query, key) * query.shape[-1] ** -0.5
+    weights = jax.nn.softmax(jnp.where(mask, logits, -jnp.inf), axis=-1)
+    return jnp.einsum("rhts,rhsd->rhtd", weights, value).swapaxes(1, 2)
