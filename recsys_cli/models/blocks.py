@@ -9,18 +9,20 @@ from recsys_cli.kernels.attention import packed_attention
 
 
 def dropout(
-    values: Float[Array, "*shape"], rate: float, key: Key[Array, ""] | None
-) -> Float[Array, "*shape"]:
-    """Inverted dropout; nothing is dropped without a key."""
-    if key is None or rate == 0:
+    values: Float[Array, "rows ..."], rate: float, keys: Key[Array, " rows"] | None
+) -> Float[Array, "rows ..."]:
+    """Inverted dropout, each row by its own key; nothing is dropped without keys."""
+    if keys is None or rate == 0:
         return values
-    keep = jax.random.bernoulli(key, 1 - rate, values.shape)
+    keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, values.shape[1:]))(keys)
     return jnp.where(keep, values / (1 - rate), 0.0)
 
 
-def split_key(key: Key[Array, ""] | None, parts: int) -> list[Key[Array, ""] | None]:
-    """`parts` independent keys, or as many Nones."""
-    return [None] * parts if key is None else list(jax.random.split(key, parts))
+def split_keys(keys: Key[Array, " rows"] | None, parts: int) -> list[Key[Array, " rows"] | None]:
+    """`parts` independent keys of each row, or as many Nones."""
+    if keys is None:
+        return [None] * parts
+    return list(jax.vmap(lambda key: jax.random.split(key, parts), out_axes=1)(keys))
 
 
 class SelfAttention(nnx.Module):
@@ -68,9 +70,9 @@ class Block(nnx.Module):
         self,
         x: Float[Array, "rows length dim"],
         segments: Int[Array, "rows length"],
-        key: Key[Array, ""] | None,
+        keys: Key[Array, " rows"] | None,
     ) -> Float[Array, "rows length dim"]:
-        first, second = split_key(key, 2)
+        first, second = split_keys(keys, 2)
         normed = self.attention_norm(x)
         branch = dropout(self.attention(normed, segments), self.dropout_rate, first)
         x = x + jax.nn.sigmoid(self.attention_gate(normed)) * branch

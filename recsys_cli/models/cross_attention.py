@@ -14,7 +14,7 @@ from recsys_cli.kernels.cross_attention import (
     attend_to_tokens,
     multi_hot_columns,
 )
-from recsys_cli.models.blocks import dropout, split_key
+from recsys_cli.models.blocks import dropout, split_keys
 from recsys_cli.models.embeddings import Embeddings
 from recsys_cli.schemas import PAD
 
@@ -127,10 +127,10 @@ class CrossAttention(nnx.Module):
         segments: Int[Array, "rows length"],
         targets: Candidates,
         shared: Candidates,
-        key: Key[Array, ""] | None = None,
+        keys: Key[Array, " rows"] | None = None,
     ) -> tuple[Float[Array, "rows length"], Float[Array, "rows length candidates"]]:
         """What c adds to each position's target, and to candidates that all positions share (training)."""
-        first, second = split_key(key, 2)
+        first, second = split_keys(keys, 2)
         states = dropout(states, self.dropout_rate, first)
         history = dropout(history, self.dropout_rate, second)
         target = self._from_tokens(embeddings, states, targets.numbers, targets.attribute_lists)

@@ -63,9 +63,12 @@ class Recommender(nnx.Module):
         return self.embeddings.item_vectors(jnp.arange(attribute_lists.shape[0]), attribute_lists)
 
     def encode(
-        self, batch: Batch, attribute_lists: Int[Array, "items slots"], key: Key[Array, ""] | None = None
+        self,
+        batch: Batch,
+        attribute_lists: Int[Array, "items slots"],
+        keys: Key[Array, " rows"] | None = None,
     ) -> Encoded:
-        """User vectors at every position of a packed batch; dropout only with a key."""
+        """User vectors at every position of a packed batch; dropout only with keys, one a row."""
         tables = self.embeddings
         dim = tables.items.shape[1]
         items = tables.item_vectors(batch.items, attribute_lists[batch.items])
@@ -73,7 +76,7 @@ class Recommender(nnx.Module):
         tokens = tokens * jnp.sqrt(jnp.float32(dim))
         tokens = tokens + tables.positions[batch.positions] + self._ratings(batch)
         tokens = jnp.where((batch.segments > 0)[..., None], tokens, 0.0)
-        return Encoded(tokens, self.encoder(tokens, batch.segments, key))
+        return Encoded(tokens, self.encoder(tokens, batch.segments, keys))
 
     def _ratings(self, batch: Batch) -> Float[Array, "rows length dim"]:
         return jnp.where((batch.ratings > 0)[..., None], self.embeddings.ratings[batch.ratings], 0.0)

@@ -4,7 +4,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Key
 
 from recsys_cli.config.settings import ModelSettings
-from recsys_cli.models.blocks import Block, dropout, split_key
+from recsys_cli.models.blocks import Block, dropout, split_keys
 
 
 class UserEncoder(nnx.Module):
@@ -27,10 +27,10 @@ class UserEncoder(nnx.Module):
         self,
         tokens: Float[Array, "rows length dim"],
         segments: Int[Array, "rows length"],
-        key: Key[Array, ""] | None = None,
+        keys: Key[Array, " rows"] | None = None,
     ) -> Float[Array, "rows length dim"]:
-        keys = split_key(key, len(self.blocks) + 1)
-        x = dropout(tokens, self.dropout_rate, keys[-1])
-        for block, block_key in zip(self.blocks, keys, strict=False):
-            x = block(x, segments, block_key)
+        *block_keys, token_keys = split_keys(keys, len(self.blocks) + 1)
+        x = dropout(tokens, self.dropout_rate, token_keys)
+        for block, own in zip(self.blocks, block_keys, strict=True):
+            x = block(x, segments, own)
         return self.norm(x)

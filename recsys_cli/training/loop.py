@@ -22,6 +22,7 @@ from recsys_cli.models.recommender import Recommender
 from recsys_cli.models.store import InputSpec
 from recsys_cli.training.observer import EpochRecord, TrainObserver
 from recsys_cli.training.optimizer import make_optimizer
+from recsys_cli.training.sharing import ALONE, Sharing
 from recsys_cli.training.step import Params, Step, TrainState, initial_state, make_train_step, with_params
 from recsys_cli.training.validation import Validator
 
@@ -41,6 +42,7 @@ class Run:
     validator: Validator | None  # None: train for `max_steps`, keep the last weights
     max_steps: int | None  # stop after this many steps
     total_steps: int | None = None  # of the schedule; None: as many as the epochs have
+    sharing: Sharing = ALONE
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def train_run(
     epochs = _epochs(run, per_epoch)
     total_steps = run.total_steps or per_epoch * epochs
     optimizer = make_optimizer(settings, total_steps)
-    step = make_train_step(model, optimizer, settings, full_softmax=run.full_softmax)
+    step = make_train_step(model, optimizer, settings, full_softmax=run.full_softmax, sharing=run.sharing)
     with open_checkpoints(folder) as checkpoints:
         progress = _begin(model, optimizer, checkpoints, resume=resume)
         if observer:
@@ -135,8 +137,9 @@ def _epoch(
 def _steps(
     run: Run, step: Step, state: TrainState, epoch: int, observer: TrainObserver | None
 ) -> tuple[TrainState, tuple[float, float, int]]:
-    """One epoch's steps, and the sums of its losses and targets."""
-    settings, attribute_lists = run.settings, jnp.asarray(run.spec.attribute_lists)
+    """One epoch's steps, and the sums of its losses and targets; between epochs one device has the state."""
+    settings, sharing = run.settings, run.sharing
+    state, attribute_lists = sharing.replicate((state, jnp.asarray(run.spec.attribute_lists)))
     length = settings.model.max_length
     plan = make_epoch(run.data, length=length, seed=settings.seed, epoch=epoch)
     pending: list[Any] = []
@@ -145,7 +148,7 @@ def _steps(
     for number, batch in enumerate(
         batches(run.data, plan, rows_per_batch=settings.rows_per_batch, length=length), start=1
     ):
-        state, loss = step(state, batch, attribute_lists)
+        state, loss = step(state, sharing.split(batch), attribute_lists)
         pending.append(loss)
         done += 1
         last = number == plan.num_batches(settings.rows_per_batch) or done == run.max_steps
@@ -157,7 +160,7 @@ def _steps(
             pending = []
         if done == run.max_steps:
             break
-    return state, (float(totals[0]), float(totals[1]), int(totals[2]))
+    return sharing.one_copy(state), (float(totals[0]), float(totals[1]), int(totals[2]))
 
 
 def _tell(observer: TrainObserver | None, epoch: int, step: int, looked: NDArray[np.float64]) -> None:

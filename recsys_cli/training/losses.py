@@ -21,6 +21,13 @@ class Loss(NamedTuple):
     targets: Int[Array, ""]
 
 
+class Shard(NamedTuple):
+    """What a device's rows are of the whole batch."""
+
+    first_row: Int[Array, ""] | int  # how many rows of the batch come before
+    targets: Int[Array, ""]  # of the whole batch
+
+
 class _Scene(NamedTuple):
     """What every part of the loss reads."""
 
@@ -29,6 +36,7 @@ class _Scene(NamedTuple):
     batch: Batch
     attribute_lists: Int[Array, "items slots"]
     weights: Float[Array, "rows length"]  # 1 where there is a target, else 0
+    rows: Int[Array, " rows"]  # their numbers in the whole batch
 
     @property
     def num_items(self) -> int:
@@ -43,12 +51,17 @@ def batch_loss(
     *,
     settings: TrainSettings,
     full_softmax: bool,
+    shard: Shard,
 ) -> tuple[Float[Array, ""], Loss]:
-    """Weighted mean loss that training minimises, and its parts."""
+    """These rows' share of the weighted mean loss that training minimises, and its parts.
+
+    Candidates are the same in every part of the batch; dropout is a row's own.
+    """
     encode_key, retrieval_key, head_key = jax.random.split(key, 3)
-    encoded = model.encode(batch, attribute_lists, encode_key)
+    rows = shard.first_row + jnp.arange(batch.items.shape[0])
+    encoded = model.encode(batch, attribute_lists, row_keys(encode_key, rows))
     weights = (batch.targets > 0).astype(jnp.float32)
-    scene = _Scene(model, encoded, batch, attribute_lists, weights)
+    scene = _Scene(model, encoded, batch, attribute_lists, weights, rows)
     if full_softmax:
         retrieval = _full_softmax(scene, settings.tile_size)
     else:
@@ -59,7 +72,7 @@ def batch_loss(
             scene, model.head, min(settings.cross_attention_candidates, scene.num_items), head_key
         )
         share = settings.cross_attention_weight
-    total = ((1 - share) * retrieval + share * cross) / jnp.maximum(weights.sum(), 1.0)
+    total = ((1 - share) * retrieval + share * cross) / jnp.maximum(shard.targets, 1)
     return total, Loss(retrieval, cross, (batch.targets > 0).sum())
 
 
@@ -98,7 +111,7 @@ def _cross_attention(
         scene.batch.segments,
         candidates_of(scene.batch.targets, scene.attribute_lists),
         shared,
-        dropout_key,
+        row_keys(dropout_key, scene.rows),
     )
     logits = scene.encoded.states @ scene.model.embeddings.item_vectors(*shared).T
     return _sampled(scene, _target_logits(scene) + target_c, logits + shared_c, numbers)
@@ -130,3 +143,8 @@ def _sampled(
 def step_key(seed: int, step: Int[Array, ""]) -> Key[Array, ""]:
     """All randomness of a step is a function of the seed and the step's number."""
     return jax.random.fold_in(jax.random.key(seed), step)
+
+
+def row_keys(key: Key[Array, ""], rows: Int[Array, " rows"]) -> Key[Array, " rows"]:
+    """A key of each row, by its number in the whole batch: any device draws the same for it."""
+    return jax.vmap(lambda row: jax.random.fold_in(key, row))(rows)

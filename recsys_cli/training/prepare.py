@@ -3,6 +3,8 @@
 import logging
 from typing import Final
 
+import jax
+
 from recsys_cli.batches.events import event_arrays, rating_edges, training_data
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.errors import DataError, UsageError
@@ -11,6 +13,7 @@ from recsys_cli.schemas import Part
 from recsys_cli.scoring.joined import Joined
 from recsys_cli.sequences.store import Dataset
 from recsys_cli.training.loop import Run
+from recsys_cli.training.sharing import Sharing, share_rows
 from recsys_cli.training.validation import Validator
 
 LOGGER: Final = logging.getLogger("recsys")
@@ -41,7 +44,21 @@ def make_run(source: Dataset, settings: TrainSettings, *, earlier: StoredModel |
         validator=_validator(source, spec, settings) if before is not None else None,
         max_steps=None if earlier is None else earlier.details.steps,
         total_steps=None if earlier is None else earlier.details.total_steps,
+        sharing=_share(settings.rows_per_batch),
     )
+
+
+def _share(rows_per_batch: int) -> Sharing:
+    devices = jax.local_devices()
+    sharing = share_rows(rows_per_batch, devices)
+    if len(devices) > 1:
+        LOGGER.info(
+            "training on %d of %d devices, which share a batch's %d rows",
+            sharing.num_devices,
+            len(devices),
+            rows_per_batch,
+        )
+    return sharing
 
 
 def input_spec(source: Dataset, max_length: int) -> InputSpec:

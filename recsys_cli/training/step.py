@@ -12,7 +12,8 @@ from jaxtyping import Array, Int
 from recsys_cli.batches.batch import Batch
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.models.recommender import Recommender
-from recsys_cli.training.losses import Loss, batch_loss, step_key
+from recsys_cli.training.losses import Loss, Shard, batch_loss, step_key
+from recsys_cli.training.sharing import ALONE, Sharing
 
 Params = Any  # a pure dictionary of arrays
 Step = Callable[["TrainState", Batch, Array], tuple["TrainState", Loss]]
@@ -38,10 +39,17 @@ def make_train_step(
     settings: TrainSettings,
     *,
     full_softmax: bool,
+    sharing: Sharing = ALONE,
 ) -> Step:
-    """Compile-once step `(state, batch, attribute_lists) -> (state, loss)`; the old state is given up."""
+    """Compile-once step `(state, batch, attribute_lists) -> (state, loss)`; the old state is given up.
 
-    def loss_of(params: Params, batch: Batch, attribute_lists: Array, key: Array) -> tuple[Array, Loss]:
+    With `sharing`, every device has the state and takes its rows of the batch. Losses and gradients
+    are summed over devices and nothing else travels; the result is one device's, up to rounding.
+    """
+
+    def loss_of(
+        params: Params, batch: Batch, attribute_lists: Array, key: Array, shard: Shard
+    ) -> tuple[Array, Loss]:
         return batch_loss(
             with_params(model, params),
             batch,
@@ -49,19 +57,21 @@ def make_train_step(
             key,
             settings=settings,
             full_softmax=full_softmax,
+            shard=shard,
         )
 
-    @jax.jit(donate_argnums=0)
     def step(state: TrainState, batch: Batch, attribute_lists: Array) -> tuple[TrainState, Loss]:
         key = step_key(settings.seed, state.step)
+        shard = Shard(sharing.first_row(), sharing.total((batch.targets > 0).sum()))
         (_, loss), gradients = jax.value_and_grad(loss_of, has_aux=True)(
-            state.params, batch, attribute_lists, key
+            state.params, batch, attribute_lists, key, shard
         )
+        loss, gradients = sharing.total((loss, gradients))
         updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         return TrainState(params, optimizer_state, state.step + 1), loss
 
-    return step
+    return jax.jit(sharing.on_each(step), donate_argnums=0)
 
 
 def with_params(model: Recommender, params: Params) -> Recommender:

@@ -96,4 +96,6 @@ def test_dropout_changes_states_only_when_a_key_is_given(model):
     batch = row(FIRST)
     plain = model.encode(batch, LISTS).states
     np.testing.assert_array_equal(plain, model.encode(batch, LISTS).states)
-    assert not np.allclose(plain, model.encode(batch, LISTS, jax.random.key(3)).states)
+    assert not np.allclose(
+        plain, model.encode(batch, LISTS, jax.random.split(jax.random.key(3), len(batch.items))).states
+    )

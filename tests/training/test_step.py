@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from recsys_cli.batches.batch import Batch
 from recsys_cli.batches.epochs import batches, make_epoch
 from recsys_cli.batches.events import event_arrays, training_data
 from recsys_cli.config.settings import ModelSettings, TrainSettings
+from recsys_cli.kernels.attention import AT_ONCE
 from recsys_cli.models.cross_attention import HeadUser
 from recsys_cli.models.recommender import ModelSize, Recommender
 from recsys_cli.scoring.rerank import cross_attention_scores, head_tables
@@ -23,9 +25,9 @@ ITEMS, USERS, LENGTH = 13, 40, 8
 LISTS = jnp.asarray(np.random.default_rng(0).integers(0, 4, (ITEMS + 1, 2)))
 
 
-def settings(**changes):
+def settings(length=LENGTH, **changes):
     model = ModelSettings(
-        embedding_dim=8, num_heads=2, num_blocks=1, max_length=LENGTH, head_dim=4, dropout=0.1
+        embedding_dim=8, num_heads=2, num_blocks=1, max_length=length, head_dim=4, dropout=0.1
     )
     return TrainSettings(
         model=model,
@@ -91,15 +93,15 @@ def test_another_seed_gives_another_run():
 
 
 @pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
-@pytest.mark.parametrize("full_softmax", [True, False])
-def test_the_train_step_lowers_and_exports(platform, full_softmax):
-    chosen = settings()
+@pytest.mark.parametrize(("full_softmax", "length"), [(True, LENGTH), (False, LENGTH), (True, AT_ONCE + 1)])
+def test_the_train_step_lowers_and_exports(platform, full_softmax, length):
+    chosen = settings(length)
     model = Recommender(chosen.model, ModelSize(ITEMS, 3, 0), rngs=nnx.Rngs(0))
     optimizer = make_optimizer(chosen, 10)
     step = make_train_step(model, optimizer, chosen, full_softmax=full_softmax)
     data = cyclic_data()
     batch = next(
-        batches(data, make_epoch(data, length=LENGTH, seed=0, epoch=1), rows_per_batch=3, length=LENGTH)
+        batches(data, make_epoch(data, length=length, seed=0, epoch=1), rows_per_batch=3, length=length)
     )
     exported = jax.export.export(step, platforms=[platform])(initial_state(model, optimizer), batch, LISTS)
     assert exported.platforms == (platform,)
@@ -133,3 +135,22 @@ def test_the_precision_asked_for_reaches_the_products(precision, named):
     with jax.default_matmul_precision(precision):
         lowered = retrieve.lower(states, jnp.zeros((ITEMS, 8)), excluded, None, keep=5).as_text()
     assert f"precision = [{named}, {named}]" in lowered
+
+
+def temporary_bytes(rows, length):
+    """Of one compiled step, retrieval alone."""
+    model = ModelSettings(
+        embedding_dim=8, num_heads=2, num_blocks=1, max_length=length, cross_attention=False
+    )
+    chosen = TrainSettings(model=model, rows_per_batch=rows)
+    fresh = Recommender(model, ModelSize(ITEMS, 3, 0), rngs=nnx.Rngs(0))
+    optimizer = make_optimizer(chosen, 10)
+    step = make_train_step(fresh, optimizer, chosen, full_softmax=True)
+    batch = Batch(*[jax.ShapeDtypeStruct((rows, length), jnp.int32)] * 6)
+    compiled = step.lower(initial_state(fresh, optimizer), batch, LISTS).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+def test_the_memory_of_a_step_depends_on_its_positions_and_not_on_the_length_of_a_row():
+    short, long, longest = (temporary_bytes(*shape) for shape in [(16, 512), (4, 2048), (1, 8192)])
+    assert max(long, longest) < 1.1 * short
