@@ -35,8 +35,9 @@ class Sharing(NamedTuple):
         if self.mesh is None:
             return batch
         empty = self.rows_each * self.num_devices - batch.items.shape[0]
-        padded = Batch(*(jnp.pad(array, [(0, empty), (0, 0)]) for array in batch))
-        return jax.device_put(padded, NamedSharding(self.mesh, P(ROWS)))
+        if empty:
+            batch = Batch(*(jnp.pad(array, [(0, empty), (0, 0)]) for array in batch))
+        return jax.device_put(batch, NamedSharding(self.mesh, P(ROWS)))
 
     def one_copy(self, arrays: Tree) -> Tree:
         """What `replicate` was given, from the first device."""

@@ -88,6 +88,7 @@ def runs():
     return json.loads(on_eight_devices(SCRIPT).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full_softmax", [True, False])
 def test_many_devices_give_the_losses_and_weights_of_one(runs, full_softmax):
     many, one = (runs[str((devices, full_softmax))] for devices in (8, 1))
@@ -95,16 +96,19 @@ def test_many_devices_give_the_losses_and_weights_of_one(runs, full_softmax):
     np.testing.assert_allclose(many["weights"], one["weights"], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full_softmax", [True, False])
 def test_devices_add_up_gradients_and_exchange_nothing_else(runs, full_softmax):
     many = runs[str((8, full_softmax))]
     assert (many["gathers"], many["compiled"]) == (0, 1)
 
 
+@pytest.mark.slow
 def test_the_shared_step_exports_for_as_many_accelerators(runs):
     assert {devices: runs[str((devices, True))]["exported_for"] for devices in (8, 1)} == {8: 6, 1: 1}
 
 
+@pytest.mark.slow
 def test_a_run_on_eight_devices_is_the_run_on_one(make_dataset, tmp_path):
     rng = np.random.default_rng(0)
     starts = rng.integers(0, 9, 60)
