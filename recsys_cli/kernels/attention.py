@@ -1,6 +1,7 @@
 """Packed self-attention: causal, and blind to other windows of the same row."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +11,36 @@ from recsys_cli.kernels.blocked_attention import blocked_attention
 
 AT_ONCE: Final = 256  # tokens of the longest row of which all logits are held (measured on CPU)
 BLOCK: Final = 128  # tokens; longer rows are attended to in such blocks
+Tree = TypeVar("Tree")
 
 
-def causal_mask(segments: Int[Array, "rows length"]) -> Bool[Array, "rows length length"]:
-    """True where the query (second axis) may see the key (third): same window, not later."""
-    return _same_window(segments) & (segments > 0)[:, :, None]
+def causal_mask(
+    segments: Int[Array, "rows length"], start: Int[Array, ""] | int = 0, size: int | None = None
+) -> Bool[Array, "rows size length"]:
+    """True where the query (second axis) may see the key (third): same window, not later.
+
+    Queries are the `size` tokens from `start` (None: all); padding sees nothing.
+    """
+    return _same_window(segments, start, size) & (_cut(segments, start, size) > 0)[:, :, None]
+
+
+def in_query_blocks(positions: Callable[[Int[Array, ""] | int, int], Tree], length: int) -> Tree:
+    """`positions(start, size)` of a whole row, arrays of (rows, size, ...).
+
+    Rows longer than AT_ONCE are worked off in blocks that are made again in the backward pass, so
+    that nothing that `positions` makes within is held for all of them.
+    """
+    if length <= AT_ONCE:
+        return positions(0, length)
+    starts = jnp.minimum(jnp.arange(0, length, BLOCK), length - BLOCK)
+    blocks = jax.lax.map(jax.checkpoint(lambda start: positions(start, BLOCK)), starts)
+    full, again = length - length % BLOCK, -length % BLOCK  # the last block begins within the one before
+
+    def join(parts: Float[Array, "blocks rows size ..."]) -> Float[Array, "rows length ..."]:
+        row = jnp.moveaxis(parts, 0, 1).reshape(parts.shape[1], -1, *parts.shape[3:])
+        return jnp.concatenate([row[:, :full], row[:, full + again :]], axis=1)
+
+    return jax.tree.map(join, blocks)
 
 
 def packed_attention(
@@ -36,9 +62,18 @@ def packed_attention(
     )
 
 
-def _same_window(segments: Int[Array, "rows length"]) -> Bool[Array, "rows length length"]:
-    length = segments.shape[1]
-    return (segments[:, :, None] == segments[:, None, :]) & jnp.tril(jnp.ones((length, length), bool))
+def _same_window(
+    segments: Int[Array, "rows length"], start: Int[Array, ""] | int = 0, size: int | None = None
+) -> Bool[Array, "rows size length"]:
+    queries, place = _cut(segments, start, size), jnp.arange(segments.shape[1])
+    causal = (start + jnp.arange(queries.shape[1]))[:, None] >= place
+    return (queries[:, :, None] == segments[:, None, :]) & causal
+
+
+def _cut(
+    segments: Int[Array, "rows length"], start: Int[Array, ""] | int, size: int | None
+) -> Int[Array, "rows size"]:
+    return segments if size is None else jax.lax.dynamic_slice_in_dim(segments, start, size, 1)
 
 
 def _fused_attention(

@@ -42,11 +42,12 @@ def blocked_attention(
     """Causal attention within windows: runs of equal `segments`, of which padding is one."""
     length, dim = queries.shape[1], queries.shape[3]
     short = -length % block
-    query, key, value = (
-        jnp.pad(array, [(0, 0), (0, short), (0, 0), (0, 0)]).swapaxes(1, 2)
-        for array in (queries * dim**-0.5, keys, values)
-    )
-    attended = _attend(query, key, value, jnp.pad(segments, [(0, 0), (0, short)]), block)
+
+    def prepared(array: Float[Array, "rows length heads dim"]) -> Float[Array, "rows heads whole dim"]:
+        return jnp.pad(array.swapaxes(1, 2), [(0, 0), (0, 0), (0, short), (0, 0)])
+
+    arrays = prepared(queries * dim**-0.5), prepared(keys), prepared(values)
+    attended = _attend(*arrays, jnp.pad(segments, [(0, 0), (0, short)]), block)
     return attended.swapaxes(1, 2)[:, :length]
 
 

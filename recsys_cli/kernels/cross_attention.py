@@ -39,8 +39,8 @@ def attend_to_prefixes(
     values: Float[Array, "rows length dim"],
     queries: Float[Array, "candidates dim"],
     outputs: Float[Array, "candidates dim"],
-    visible: Float[Array, "rows length length"],
-) -> Float[Array, "rows length candidates"]:
+    visible: Float[Array, "rows positions length"],
+) -> Float[Array, "rows positions candidates"]:
     """`attend_to_tokens` for every position's own prefix and every candidate at once.
 
     `visible[r, t, s]` is `exp(bias)` where position t sees token s, and 0 elsewhere. The softmax
@@ -49,7 +49,7 @@ def attend_to_prefixes(
     """
 
     @jax.checkpoint
-    def row(part: tuple[Array, Array, Array]) -> Float[Array, "length candidates"]:
+    def row(part: tuple[Array, Array, Array]) -> Float[Array, "positions candidates"]:
         key, value, seen = part
         weight = bounded_exp(key @ queries.T)
         total = seen @ weight

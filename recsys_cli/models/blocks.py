@@ -27,7 +27,7 @@ def dropout(
 def _random_bytes(key: Key[Array, ""], shape: tuple[int, ...]) -> UInt8[Array, "..."]:
     """Uniform in 0..255: every random word is four of them."""
     count = math.prod(shape)
-    words = jax.random.bits(key, -(-count // 4), jnp.uint32)
+    words = jax.random.bits(key, (-(-count // 4),), jnp.uint32)
     return jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[:count].reshape(shape)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, Key
 
-from recsys_cli.kernels.attention import causal_mask
+from recsys_cli.kernels.attention import causal_mask, in_query_blocks
 from recsys_cli.kernels.cross_attention import (
     attend_to_prefixes,
     attend_to_shared_tokens,
@@ -165,25 +165,26 @@ class CrossAttention(nnx.Module):
         shared: Candidates,
     ) -> tuple[Float[Array, "rows length"], Float[Array, "rows length candidates"]]:
         keys, values = self.event_key(history) * self.scale, self.event_value(history)
-        mask = causal_mask(segments)
-        place = jnp.arange(segments.shape[1])
-        bias = self.distance_bias[jnp.abs(place[:, None] - place[None, :])]
-        items = embeddings.item_vectors(*targets)
-        target = attend_to_tokens(
-            jnp.einsum("rtd,rsd->rts", self.item_query(items), keys),
-            jnp.einsum("rtd,rsd->rts", self.item_output(items), values),
-            mask,
-            bias,
-        )
-        items = embeddings.item_vectors(*shared)
-        others = attend_to_prefixes(
-            keys,
-            values,
-            self.item_query(items),
-            self.item_output(items),
-            jnp.where(mask, jnp.exp(bias), 0.0),
-        )
-        return target, others
+        own, others = embeddings.item_vectors(*targets), embeddings.item_vectors(*shared)
+        queries, outputs = self.item_query(own), self.item_output(own)
+        common = self.item_query(others), self.item_output(others)
+
+        def positions(start: Int[Array, ""] | int, size: int) -> tuple[Array, Array]:
+            query, output = (
+                jax.lax.dynamic_slice_in_dim(array, start, size, 1) for array in (queries, outputs)
+            )
+            mask = causal_mask(segments, start, size)
+            back = start + jnp.arange(size)[:, None] - jnp.arange(segments.shape[1])
+            bias = self.distance_bias[jnp.abs(back)]
+            target = attend_to_tokens(
+                jnp.einsum("rtd,rsd->rts", query, keys),
+                jnp.einsum("rtd,rsd->rts", output, values),
+                mask,
+                bias,
+            )
+            return target, attend_to_prefixes(keys, values, *common, jnp.where(mask, jnp.exp(bias), 0.0))
+
+        return in_query_blocks(positions, segments.shape[1])
 
 
 def sample_candidates(key: Key[Array, ""], num_items: int, count: int) -> Int[Array, " count"]:

@@ -63,8 +63,8 @@ class Sharing(NamedTuple):
 ALONE: Final = Sharing()
 
 
-def share_rows(rows: int, devices: Sequence[jax.Device]) -> Sharing:
-    """As many of the devices as have rows, when each takes the fewest that it can."""
+def share_rows(rows: int, devices: Sequence[Any]) -> Sharing:
+    """As many of jax's devices as have rows, when each takes the fewest that it can."""
     rows_each = -(-rows // len(devices))
     used = -(-rows // rows_each)
     return Sharing(Mesh(np.array(devices[:used]), (ROWS,)), rows_each) if used > 1 else ALONE

@@ -8,6 +8,7 @@ from flax import nnx
 
 from recsys_cli.batches.batch import Batch
 from recsys_cli.config.settings import ModelSettings
+from recsys_cli.kernels import attention
 from recsys_cli.models.cross_attention import HeadUser
 from recsys_cli.models.recommender import ModelSize, Recommender, candidates_of
 
@@ -99,3 +100,23 @@ def test_dropout_changes_states_only_when_a_key_is_given(model):
     assert not np.allclose(
         plain, model.encode(batch, LISTS, jax.random.split(jax.random.key(3), len(batch.items))).states
     )
+
+
+@pytest.mark.parametrize("length", [8, 9])
+def test_the_head_reads_a_long_history_in_blocks_as_it_reads_it_whole(model, monkeypatch, length):
+    rng = np.random.default_rng(0)
+    history = jnp.asarray(rng.normal(size=(2, length, 6)), jnp.float32)
+    segments = jnp.asarray(np.sort(rng.integers(0, 3, (2, length)))[:, ::-1].copy())
+    numbers = jnp.asarray(rng.integers(1, len(LISTS), (2, length)))
+
+    def summed(history):
+        targets, shared = candidates_of(numbers, LISTS), candidates_of(numbers[0, :3], LISTS)
+        scores = model.head.score_all_positions(model.embeddings, history, history, segments, targets, shared)
+        return sum((jnp.sin(part) * (1 + jnp.arange(part.size).reshape(part.shape))).sum() for part in scores)
+
+    whole = jax.value_and_grad(summed)(history)
+    monkeypatch.setattr(attention, "AT_ONCE", 7)
+    monkeypatch.setattr(attention, "BLOCK", 4)
+    blocks = jax.value_and_grad(summed)(history)
+    np.testing.assert_allclose(blocks[0], whole[0], rtol=1e-5)
+    np.testing.assert_allclose(blocks[1], whole[1], rtol=1e-4, atol=1e-4)
