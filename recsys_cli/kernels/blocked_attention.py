@@ -7,7 +7,7 @@ skipped. Inside, arrays are (rows, heads, length, dim) and queries are scaled al
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ def blocked_attention(
         return jnp.pad(array.swapaxes(1, 2), [(0, 0), (0, 0), (0, short), (0, 0)])
 
     arrays = prepared(queries * dim**-0.5), prepared(keys), prepared(values)
-    attended = _attend(*arrays, jnp.pad(segments, [(0, 0), (0, short)]), block)
+    attended = cast(Array, _attend(*arrays, jnp.pad(segments, [(0, 0), (0, short)]), block))
     return attended.swapaxes(1, 2)[:, :length]
 
 

@@ -72,7 +72,7 @@ import logging, sys
 from pathlib import Path
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.stages.train import train
-logging.basicConfig(level=logging.INFO)
+logging.basicConfig(level=logging.INFO, force=True)  # absl has set it up already
 dataset, output, settings = sys.argv[1:]
 train(Path(dataset), Path(output), settings=TrainSettings.model_validate_json(settings))
 """
