@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from flax import nnx
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
@@ -18,12 +18,11 @@ from safetensors.numpy import load_file, save
 from recsys_cli.artifacts.manifest import Artifact, ArtifactWriter, open_artifact
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.errors import ArtifactError
+from recsys_cli.models.parameters import Params, structure, with_params
 from recsys_cli.models.recommender import ModelSize, Recommender
 from recsys_cli.schemas import ITEM_ID, NUMBER
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Dataset
-
-Params = dict[str, Any]  # nested dictionaries of arrays, as the model's modules nest
 
 
 class Calibration(BaseModel):
@@ -105,10 +104,8 @@ class StoredModel:
             weights = load_file(path)
         except SafetensorError as error:
             raise ArtifactError(f"{path} is damaged: {error}.", hint="Train the model again.") from error
-        model = Recommender(self.settings.model, self.spec.size, rngs=nnx.Rngs(0))
-        graph, state = nnx.split(model)
-        nnx.replace_by_pure_dict(state, _nested(weights))
-        return nnx.merge(graph, state)
+        model = structure(self.settings.model, self.spec.size)
+        return with_params(model, jax.device_put(_nested(weights)))
 
 
 def open_model(path: Path) -> StoredModel:

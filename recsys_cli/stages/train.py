@@ -10,6 +10,7 @@ import numpy as np
 from recsys_cli.artifacts.atomic import refuse_existing
 from recsys_cli.artifacts.manifest import Artifact, writing_artifact
 from recsys_cli.config.settings import TrainSettings
+from recsys_cli.models.parameters import with_params
 from recsys_cli.models.recommender import Recommender
 from recsys_cli.models.store import ModelDetails, StoredModel, open_model, write_model_files
 from recsys_cli.sequences.store import Dataset, open_dataset
@@ -19,7 +20,6 @@ from recsys_cli.training.loop import Progress, Run, train_run
 from recsys_cli.training.observer import TrainObserver
 from recsys_cli.training.prepare import make_run
 from recsys_cli.training.run_folder import run_folder
-from recsys_cli.training.step import with_params
 
 
 def train(

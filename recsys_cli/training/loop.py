@@ -10,20 +10,19 @@ from typing import Any, Final
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from flax import nnx
 from numpy.typing import NDArray
 
 from recsys_cli.batches.epochs import TrainingData, batches, make_epoch
 from recsys_cli.checkpoints.manager import Checkpoints, open_checkpoints
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.errors import DivergedError
+from recsys_cli.models.parameters import Params, fresh_params, structure, with_params
 from recsys_cli.models.recommender import Recommender
 from recsys_cli.models.store import InputSpec
 from recsys_cli.training.observer import EpochRecord, TrainObserver
 from recsys_cli.training.optimizer import make_optimizer
 from recsys_cli.training.sharing import ALONE, Sharing
-from recsys_cli.training.step import Params, Step, TrainState, initial_state, make_train_step, with_params
+from recsys_cli.training.step import Step, TrainState, initial_state, make_train_step
 from recsys_cli.training.validation import Validator
 
 LOGGER: Final = logging.getLogger("recsys")
@@ -71,7 +70,7 @@ def train_run(
     Raises DivergedError at a loss that is not finite; the last checkpoint stays.
     """
     settings = run.settings
-    model = Recommender(settings.model, run.spec.size, rngs=nnx.Rngs(settings.seed))
+    model = structure(settings.model, run.spec.size)
     per_epoch = make_epoch(
         run.data, length=settings.model.max_length, seed=settings.seed, epoch=1
     ).num_batches(settings.rows_per_batch)
@@ -80,7 +79,8 @@ def train_run(
     optimizer = make_optimizer(settings, total_steps)
     step = make_train_step(model, optimizer, settings, full_softmax=run.full_softmax, sharing=run.sharing)
     with open_checkpoints(folder) as checkpoints:
-        progress = _begin(model, optimizer, checkpoints, resume=resume)
+        fresh = initial_state(fresh_params(model, settings.seed), optimizer)
+        progress = _begin(fresh, checkpoints, resume=resume)
         if observer:
             observer.started(epochs, per_epoch, progress.epoch + 1)
         while not _finished(run, progress, epochs):
@@ -130,7 +130,7 @@ def _epoch(
         return Progress(
             state, progress.best, progress.best_epoch, progress.best_ndcg, progress.best_step, history
         )
-    best = jax.tree.map(jnp.copy, state.params)
+    best = _copied(state.params)
     return Progress(state, best, number, ndcg if ndcg is not None else 0.0, int(state.step), history)
 
 
@@ -178,12 +178,8 @@ def _require_finite(looked: NDArray[np.float64], epoch: int, step: int) -> None:
         )
 
 
-def _begin(
-    model: Recommender, optimizer: optax.GradientTransformation, checkpoints: Checkpoints, *, resume: bool
-) -> Progress:
-    state = initial_state(model, optimizer)
-    best = jax.tree.map(jnp.copy, state.params)
-    fresh = Progress(state, best, 0, -1.0, 0, ())
+def _begin(state: TrainState, checkpoints: Checkpoints, *, resume: bool) -> Progress:
+    fresh = Progress(state, _copied(state.params), 0, -1.0, 0, ())
     latest = checkpoints.latest() if resume else None
     if latest is None:
         return fresh
@@ -198,6 +194,12 @@ def _begin(
         document["best_step"],
         history,
     )
+
+
+@jax.jit
+def _copied(params: Params) -> Params:
+    """The parameters where the next step, which gives up its state, does not reach them."""
+    return jax.tree.map(jnp.copy, params)
 
 
 def _saved(progress: Progress) -> tuple[dict[str, Any], dict[str, Any]]:

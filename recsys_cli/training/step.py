@@ -1,21 +1,20 @@
 """One optimizer step as a pure, compiled function, made once a run."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import optax
-from flax import nnx
 from jaxtyping import Array, Int
 
 from recsys_cli.batches.batch import Batch
 from recsys_cli.config.settings import TrainSettings
+from recsys_cli.models.parameters import Params, with_params
 from recsys_cli.models.recommender import Recommender
 from recsys_cli.training.losses import Loss, Shard, batch_loss, step_key
 from recsys_cli.training.sharing import ALONE, Sharing
 
-Params = Any  # a pure dictionary of arrays
 Step = Callable[["TrainState", Batch, Array], tuple["TrainState", Loss]]
 
 
@@ -27,10 +26,10 @@ class TrainState(NamedTuple):
     step: Int[Array, ""]  # steps taken so far
 
 
-def initial_state(model: Recommender, optimizer: optax.GradientTransformation) -> TrainState:
-    """The state before the first step, from a fresh model."""
-    params = nnx.to_pure_dict(nnx.state(model, nnx.Param))
-    return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32))
+def initial_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
+    """The state before the first step."""
+    params = jax.device_put(params)
+    return TrainState(params, jax.jit(optimizer.init)(params), jax.device_put(np.int32(0)))
 
 
 def make_train_step(
@@ -72,10 +71,3 @@ def make_train_step(
         return TrainState(params, optimizer_state, state.step + 1), loss
 
     return jax.jit(sharing.on_each(step), donate_argnums=0)
-
-
-def with_params(model: Recommender, params: Params) -> Recommender:
-    """The model's structure around these parameters; works on traced arrays."""
-    graph, state = nnx.split(model)
-    nnx.replace_by_pure_dict(state, params)
-    return nnx.merge(graph, state)

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from recsys_cli.batches.batch import Batch
 from recsys_cli.batches.epochs import batches, make_epoch
@@ -12,7 +11,8 @@ from recsys_cli.batches.events import event_arrays, training_data
 from recsys_cli.config.settings import ModelSettings, TrainSettings
 from recsys_cli.kernels.attention import AT_ONCE
 from recsys_cli.models.cross_attention import HeadUser
-from recsys_cli.models.recommender import ModelSize, Recommender
+from recsys_cli.models.parameters import fresh_params, structure, with_params
+from recsys_cli.models.recommender import ModelSize
 from recsys_cli.scoring.rerank import cross_attention_scores, head_tables
 from recsys_cli.scoring.retrieve import retrieve
 from recsys_cli.scoring.users import encode_rows
@@ -54,10 +54,10 @@ def cyclic_data():
 
 
 def run(chosen, epochs, full_softmax=True):
-    model = Recommender(chosen.model, ModelSize(ITEMS, 3, 0), rngs=nnx.Rngs(0))
+    model = structure(chosen.model, ModelSize(ITEMS, 3, 0))
     data = cyclic_data()
     optimizer = make_optimizer(chosen, 400)
-    state = initial_state(model, optimizer)
+    state = initial_state(fresh_params(model, chosen.seed), optimizer)
     step = make_train_step(model, optimizer, chosen, full_softmax=full_softmax)
     losses = []
     for epoch in range(1, epochs + 1):
@@ -96,14 +96,15 @@ def test_another_seed_gives_another_run():
 @pytest.mark.parametrize(("full_softmax", "length"), [(True, LENGTH), (False, LENGTH), (True, AT_ONCE + 1)])
 def test_the_train_step_lowers_and_exports(platform, full_softmax, length):
     chosen = settings(length)
-    model = Recommender(chosen.model, ModelSize(ITEMS, 3, 0), rngs=nnx.Rngs(0))
+    model = structure(chosen.model, ModelSize(ITEMS, 3, 0))
     optimizer = make_optimizer(chosen, 10)
     step = make_train_step(model, optimizer, chosen, full_softmax=full_softmax)
     data = cyclic_data()
     batch = next(
         batches(data, make_epoch(data, length=length, seed=0, epoch=1), rows_per_batch=3, length=length)
     )
-    exported = jax.export.export(step, platforms=[platform])(initial_state(model, optimizer), batch, LISTS)
+    state = initial_state(fresh_params(model, 0), optimizer)
+    exported = jax.export.export(step, platforms=[platform])(state, batch, LISTS)
     assert exported.platforms == (platform,)
     assert "stablehlo" in exported.mlir_module()
 
@@ -111,7 +112,8 @@ def test_the_train_step_lowers_and_exports(platform, full_softmax, length):
 @pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
 def test_the_score_steps_lower_and_export(platform):
     chosen = settings()
-    model = Recommender(chosen.model, ModelSize(ITEMS, 3, 0), rngs=nnx.Rngs(0))
+    empty = structure(chosen.model, ModelSize(ITEMS, 3, 0))
+    model = with_params(empty, fresh_params(empty, 0))
     data = cyclic_data()
     batch = next(
         batches(data, make_epoch(data, length=LENGTH, seed=0, epoch=1), rows_per_batch=3, length=LENGTH)
