@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, Int
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def fill_batch(
     ratings[tokens] = events.rating_levels[source]
     targets[tokens] = events.next_positive[source]
     rows = (items, attributes, ratings, segments, positions, targets)
-    return Batch(*(jnp.asarray(array.reshape(num_rows, length)) for array in rows))
+    return Batch(*(jax.device_put(array.reshape(num_rows, length)) for array in rows))
 
 
 def last_columns(batch_rows: Placement, token_counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ import logging
 import os
 from typing import Final
 
+from recsys_cli.cli.compilation_cache import use_compilation_cache
 from recsys_cli.errors import UsageError
 
 LOGGER: Final = logging.getLogger("recsys")
@@ -19,6 +20,7 @@ def prepare_device(device: str | None, threads: int | None) -> None:
         limit_threads(threads)
     if device == "cpu":
         os.environ["JAX_PLATFORMS"] = "cpu"
+    use_compilation_cache()
     found, count = _jax_platform(device)
     if device is not None and found not in _PLATFORMS[device]:
         raise UsageError(

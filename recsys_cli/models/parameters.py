@@ -1,4 +1,4 @@
-"""A model without values, and values for it: first weights are drawn by NumPy, so that nothing is compiled."""
+"""A model without values, and values for it: NumPy draws the first weights, so that nothing is compiled."""
 
 from typing import Any, Final
 

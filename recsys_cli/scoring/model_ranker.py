@@ -4,7 +4,6 @@ from functools import cached_property
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
@@ -51,13 +50,17 @@ class ModelRanker:
         calibrated = full and calibration is not None and calibration.candidates == candidates
         self.calibration = calibration if calibrated else None
         self.unknown_items = joined.unknown_items
-        self.attribute_lists = jnp.asarray(joined.spec.attribute_lists)
+        self.attribute_lists = jax.device_put(joined.spec.attribute_lists)
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int32]:
+        """(columns,) the model's item number of each."""
+        return self.joined.model_numbers[self.joined.columns]
 
     @cached_property
     def vectors(self) -> Float[Array, "columns dim"]:
         """Retrieval vectors of the columns."""
-        numbers = jnp.asarray(self.joined.model_numbers[self.joined.columns])
-        return self.model.catalogue(self.attribute_lists)[numbers]
+        return catalogue_vectors(self.model, self.attribute_lists, jax.device_put(self.numbers))
 
     @cached_property
     def tables(self) -> HeadTables:
@@ -80,12 +83,12 @@ class ModelRanker:
         users, excluded = self._padded(users, exclude)
         with jax.default_matmul_precision(self.precision):
             vectors = self._encode(users, before)
-            scores, columns, shares = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
-        scores, columns, shares = scores[:count], columns[:count], shares[:count]  # without the padding
+            scores, columns = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
+        scores, columns = scores[:count], columns[:count]  # without the padding
         order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
-        scores, columns = np.take_along_axis(scores, order, 1), np.take_along_axis(columns, order, 1)
-        items = np.where(np.isneginf(scores), 0, self.joined.columns[columns]).astype(np.int32)
-        return Ranked(items, scores, self._probabilities(np.take_along_axis(shares, order, 1)))
+        listed, columns = np.take_along_axis(scores, order, 1), np.take_along_axis(columns, order, 1)
+        items = np.where(np.isneginf(listed), 0, self.joined.columns[columns]).astype(np.int32)
+        return Ranked(items, listed, self._probabilities(scores, order))
 
     def tied(
         self, users: NDArray[np.int64], *, before: Part | None, targets: Ragged, exclude: Ragged
@@ -103,13 +106,14 @@ class ModelRanker:
 
     def _final_scores(
         self, users: UserVectors, excluded: NDArray[np.int32], top_k: int, allowed: Array | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-        """Scores, columns and log shares of each user's candidates, in the order that breaks ties."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Scores and columns of each user's candidates, in the order that breaks ties."""
         keep = self.candidates if self.full else top_k
-        scores, columns = self._retrieve(users, excluded, keep, allowed)
+        retrieved, columns = self._retrieve(users, excluded, keep, allowed)
+        scores = np.asarray(retrieved)
         if self.head_weight is not None:
-            scores = scores + self.head_weight * self.cross_attention(users, columns)
-        return np.asarray(scores), np.asarray(columns), np.asarray(log_share(scores))
+            scores = scores + np.float32(self.head_weight) * np.asarray(self.cross_attention(users, columns))
+        return scores, np.asarray(columns)
 
     def retrieve_candidates(
         self, users: UserVectors, excluded: NDArray[np.int32]
@@ -121,14 +125,14 @@ class ModelRanker:
         self, users: UserVectors, excluded: NDArray[np.int32], keep: int, allowed: Array | None
     ) -> tuple[Float[Array, "users kept"], Int[Array, "users kept"]]:
         keep = min(keep, self.vectors.shape[0])
-        return retrieve(jnp.asarray(users.states), self.vectors, jnp.asarray(excluded), allowed, keep)
+        return retrieve(jax.device_put(users.states), self.vectors, jax.device_put(excluded), allowed, keep)
 
     def cross_attention(
         self, users: UserVectors, columns: Int[Array, "users candidates"]
     ) -> Float[Array, "users candidates"]:
         """What the head adds to each user's candidates, before its weight."""
-        numbers = jnp.asarray(self.joined.model_numbers[self.joined.columns])[columns]
         user = HeadUser(users.states, users.history, users.lengths)  # pyright: ignore[reportArgumentType]
+        numbers = jax.device_put(self.numbers[np.asarray(columns)])
         return cross_attention_scores(self.model, self.tables, user, numbers, self.attribute_lists)
 
     def encode_padded(
@@ -163,13 +167,23 @@ class ModelRanker:
         return np.pad(users, (0, padding), mode="edge"), np.pad(columns, [(0, padding), (0, 0)], mode="edge")
 
     def _allowed(self, allowed: NDArray[np.bool_] | None) -> Array | None:
-        return None if allowed is None else jnp.asarray(allowed[self.joined.columns - 1])
+        return None if allowed is None else jax.device_put(allowed[self.joined.columns - 1])
 
-    def _probabilities(self, shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _probabilities(self, scores: NDArray[np.float32], order: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Of each user's candidates in this order; NaN where they have no meaning."""
         if self.calibration is None:
-            return np.full_like(shares, np.nan)
+            return np.full(order.shape, np.nan, np.float32)
+        shares = np.take_along_axis(log_share(scores), order, 1)
         logits = self.calibration.slope * shares + self.calibration.intercept
-        return np.asarray(jax.nn.sigmoid(logits))
+        return np.exp(-np.logaddexp(0, -logits))  # a sigmoid that does not overflow
+
+
+@jax.jit
+def catalogue_vectors(
+    model: Recommender, attribute_lists: Int[Array, "items slots"], numbers: Int[Array, " columns"]
+) -> Float[Array, "columns dim"]:
+    """Retrieval vectors of these item numbers."""
+    return model.catalogue(attribute_lists)[numbers]
 
 
 def load_ranker(model: StoredModel, dataset: Dataset, *, scorer: Scorer, candidates: int) -> ModelRanker:

@@ -1,6 +1,7 @@
 """Stage 2: cross-attention over the candidates that retrieval found."""
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from recsys_cli.models.cross_attention import HeadTables, HeadUser
@@ -36,10 +37,14 @@ def cross_attention_scores(
 
 
 def log_share(
-    scores: Float[Array, "users candidates"],
-) -> Float[Array, "users candidates"]:
+    scores: Float[np.ndarray, "users candidates"],
+) -> Float[np.ndarray, "users candidates"]:
     """Log-softmax of the final scores over a user's candidates: what the calibration reads.
 
-    Unlike the bare logit it means the same for every user. Minus infinity stays what it is.
+    Unlike the bare logit it means the same for every user. Minus infinity stays what it is; a user
+    without any other score has NaN.
     """
-    return scores - jax.nn.logsumexp(scores, axis=1, keepdims=True)
+    best = scores.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # minus infinity from itself
+        shifted = scores - best
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -12,7 +12,7 @@ from recsys_cli.batches.batch import Batch, EventArrays, Placement, Windows, fil
 from recsys_cli.batches.packing import pack
 from recsys_cli.models.recommender import Encoded, Recommender
 
-ROWS_PER_CHUNK = 128  # rows that are encoded at a time: one shape, whatever the number of users
+ROWS_PER_CHUNK = 32  # rows that are encoded at a time: one shape, whatever the number of users
 
 Encode = Callable[[Recommender, Batch, Array], Encoded]
 
@@ -46,14 +46,20 @@ def encode_users(
     dim = model.embeddings.items.shape[1]
     states = np.empty((len(windows), dim), np.float32)
     history = np.zeros((len(windows), length if with_history else 0, dim), np.float32)
-    for first in range(0, place.num_rows, ROWS_PER_CHUNK):
-        part = _rows(place, first)
-        batch = fill_batch(events, windows, part, num_rows=ROWS_PER_CHUNK, length=length)
-        encoded = encode_rows(model, batch, attribute_lists)
+    for part, encoded in _encoded(model, events, windows, place, attribute_lists, length):
         states[part.windows] = np.asarray(encoded.states)[part.rows, last_columns(part, counts)]
         if with_history:
             _gather_history(history, np.asarray(encoded.history), part, counts)
     return UserVectors(states, history, counts)
+
+
+def _encoded(
+    model: Recommender, events: EventArrays, windows: Windows, place: Placement, lists: Any, length: int
+) -> list[tuple[Placement, Encoded]]:
+    """Every chunk of rows, handed to the device before the first is waited for."""
+    parts = [_rows(place, first) for first in range(0, place.num_rows, ROWS_PER_CHUNK)]
+    batches = (fill_batch(events, windows, part, num_rows=ROWS_PER_CHUNK, length=length) for part in parts)
+    return [(part, encode_rows(model, batch, lists)) for part, batch in zip(parts, batches, strict=True)]
 
 
 def _rows(place: Placement, first: int) -> Placement:

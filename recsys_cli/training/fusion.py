@@ -108,8 +108,8 @@ def calibrate(
 
     None, with the reason, where a half has too few retrieved targets to fit anything.
     """
-    final = jnp.asarray(scores.retrieval + head_weight * scores.cross_attention)
-    shares = np.asarray(log_share(final), np.float64)
+    final = scores.retrieval + np.float32(head_weight) * scores.cross_attention
+    shares = log_share(final).astype(np.float64)
     listed = np.isfinite(shares)  # a user of a small catalogue has fewer candidates
     users = np.random.default_rng(seed).permutation(len(shares))
     halves = np.sort(users[::2]), np.sort(users[1::2])

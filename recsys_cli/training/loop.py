@@ -139,7 +139,7 @@ def _steps(
 ) -> tuple[TrainState, tuple[float, float, int]]:
     """One epoch's steps, and the sums of its losses and targets; between epochs one device has the state."""
     settings, sharing = run.settings, run.sharing
-    state, attribute_lists = sharing.replicate((state, jnp.asarray(run.spec.attribute_lists)))
+    state, attribute_lists = sharing.replicate((state, jax.device_put(run.spec.attribute_lists)))
     length = settings.model.max_length
     plan = make_epoch(run.data, length=length, seed=settings.seed, epoch=epoch)
     pending: list[Any] = []
