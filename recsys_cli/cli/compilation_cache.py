@@ -3,6 +3,7 @@
 A cache that cannot be read or written costs time, never a result: it is said in one line, and left at that.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -32,23 +33,30 @@ def use_compilation_cache() -> None:
     """
     import jax
 
+    if not jax.config.jax_enable_compilation_cache:
+        return
     for variable, (name, value) in SETTINGS.items():
         if variable not in os.environ:
             jax.config.update(name, value)
-    if DIRECTORY in os.environ or not jax.config.jax_enable_compilation_cache:
-        return
+    folder = None if DIRECTORY in os.environ else _own_folder()
+    if folder is not None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    warnings.showwarning = _mending(folder, warnings.showwarning)
+
+
+def _own_folder() -> Path | None:
+    """The folder of this machine, made and within bounds; None where that cannot be."""
     home = cache_home()
     if home is None:
-        return
+        return None
     folder = home / "recsys" / "compiled" / machine()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _prune(folder.parent, MAX_BYTES)
     except OSError as error:
         LOGGER.info("compiled programs are not kept: %s: %s", folder, error.strerror)
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    warnings.showwarning = _mending(folder, warnings.showwarning)
+        return None
+    return folder
 
 
 def cache_home() -> Path | None:
@@ -103,9 +111,10 @@ def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
         yield max(status.st_atime, status.st_mtime), status.st_size, path
 
 
-def _mending(folder: Path, show: Callable[..., Any]) -> Callable[..., Any]:
-    """`warnings.showwarning` that takes jax's words about the cache: it says them once, as one line, and
-    deletes the program's entries, since jax never writes over a damaged one.
+def _mending(folder: Path | None, show: Callable[..., Any]) -> Callable[..., Any]:
+    """`warnings.showwarning` that turns jax's words about the cache into one line.
+
+    The program's entries in our own folder are deleted: jax never writes over a damaged one.
     """
     said = False
 
@@ -117,15 +126,14 @@ def _mending(folder: Path, show: Callable[..., Any]) -> Callable[..., Any]:
             return
         if not said:
             said = True
-            LOGGER.info("compiled programs in %s are made anew: %s", folder, trouble[2].partition("\n")[0])
-        _delete_entries(folder, trouble[1])
+            LOGGER.info("compiled programs are made anew: %s", trouble[2].partition("\n")[0])
+        if folder is not None:
+            _delete_entries(folder, trouble[1])
 
     return showwarning
 
 
 def _delete_entries(folder: Path, program: str) -> None:
-    try:
+    with contextlib.suppress(OSError):  # a folder that has become read-only stays as it is
         for path in folder.glob(f"{program}-*"):
             path.unlink(missing_ok=True)
-    except OSError:
-        return  # a folder that is read-only stays as it is

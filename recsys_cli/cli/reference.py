@@ -53,6 +53,13 @@ bars on a terminal, plain lines with UTC times elsewhere. `NO_COLOR` is obeyed.
 
 **Errors.** `error:` one sentence that says what was found where; `hint:` one that says what to do.
 
+**Compiled programs** are kept, so that only the first run waits for the compiler: in
+`$XDG_CACHE_HOME/recsys/compiled`, or `~/.cache/recsys/compiled`, at most 256 MiB, those not used for longest
+deleted first. The folder may be deleted at any time; where it cannot be read or written, a command takes
+longer and says so in one line. `JAX_COMPILATION_CACHE_DIR=DIR` puts them elsewhere (without a bound), and
+`JAX_ENABLE_COMPILATION_CACHE=false` keeps none. Programs are run as they are found: share the folder
+with nobody whom you would not let run programs as you.
+
 **Completion.** `recsys --install-completion` sets it up for the shell that runs it (bash, zsh, fish,
 PowerShell); `recsys --show-completion` prints the script.
 

@@ -21,7 +21,7 @@ from recsys_cli.scoring.users import UserVectors, encode_users
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Dataset
 
-USER_MULTIPLE = 64  # batches are filled up to a multiple, so that few shapes are compiled
+SMALLEST_BATCH = 64  # batches are filled up to a power of two, so that few shapes are compiled
 
 Scorer = Literal["full", "retrieval"]
 
@@ -97,7 +97,7 @@ class ModelRanker:
         columns = self.joined.column_of[targets.values]
         ranked = columns >= 0
         users, excluded = self._padded(users, exclude)
-        padding = (0, -len(columns) % USER_MULTIPLE)
+        padding = (0, _padding(len(columns)))
         owner, target = np.pad(owner, padding), np.pad(np.maximum(columns, 0), padding)
         with jax.default_matmul_precision(self.precision):
             states = self._encode(users, before).states
@@ -138,7 +138,7 @@ class ModelRanker:
     def encode_padded(
         self, users: NDArray[np.int64], before: Part | None, exclude: Ragged
     ) -> tuple[UserVectors, NDArray[np.int32]]:
-        """Vectors and excluded columns of the users, filled up to a multiple of `USER_MULTIPLE`."""
+        """Vectors and excluded columns of the users, filled up to a power of two."""
         users, excluded = self._padded(users, exclude)
         return self._encode(users, before), excluded
 
@@ -163,7 +163,7 @@ class ModelRanker:
         self, users: NDArray[np.int64], exclude: Ragged
     ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         columns = padded_columns(exclude, self.joined.column_of, len(self.joined.columns))
-        padding = -len(users) % USER_MULTIPLE
+        padding = _padding(len(users))
         return np.pad(users, (0, padding), mode="edge"), np.pad(columns, [(0, padding), (0, 0)], mode="edge")
 
     def _allowed(self, allowed: NDArray[np.bool_] | None) -> Array | None:
@@ -176,6 +176,10 @@ class ModelRanker:
         shares = np.take_along_axis(log_share(scores), order, 1)
         logits = self.calibration.slope * shares + self.calibration.intercept
         return np.exp(-np.logaddexp(0, -logits))  # a sigmoid that does not overflow
+
+
+def _padding(count: int) -> int:
+    return max(SMALLEST_BATCH, 1 << (count - 1).bit_length()) - count
 
 
 @jax.jit

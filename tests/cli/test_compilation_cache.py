@@ -38,7 +38,7 @@ def environment(home, **more):
 def run(home, *, before=None, **more):
     """Standard output and standard error of a process that compiles one small program."""
     finished = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM] if before is None else [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM],
         env=environment(home, **more),
         preexec_fn=before,
         capture_output=True,
@@ -72,6 +72,13 @@ def test_the_directory_that_a_person_names_wins(tmp_path):
     assert {path.parent for path in entries(tmp_path)} == {tmp_path / "mine"}
 
 
+def test_a_named_directory_that_cannot_be_written_costs_one_line(tmp_path):
+    output, said = run(tmp_path, JAX_COMPILATION_CACHE_DIR="/proc/no-such-folder")
+    assert output == "7.0 compiled"
+    assert said.startswith("recsys: compiled programs are made anew: ")
+    assert said.count("\n") == 1
+
+
 def test_it_can_be_switched_off(tmp_path):
     assert run(tmp_path, JAX_ENABLE_COMPILATION_CACHE="false") == ("7.0 compiled", "")
     assert list(tmp_path.iterdir()) == []
@@ -91,7 +98,7 @@ def test_a_damaged_entry_costs_one_line_and_is_made_anew(tmp_path, damage):
         path.write_bytes(path.read_bytes()[:-9] if damage is None else damage)
     output, said = run(tmp_path)
     assert output == "7.0 compiled"
-    assert said.startswith("recsys: compiled programs in ")
+    assert said.startswith("recsys: compiled programs are made anew: ")
     assert said.count("\n") == 1
     assert run(tmp_path) == ("7.0 found", "")
 
