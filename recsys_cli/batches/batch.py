@@ -89,7 +89,7 @@ def fill_batch(
     ratings[tokens] = events.rating_levels[source]
     targets[tokens] = events.next_positive[source]
     rows = (items, attributes, ratings, segments, positions, targets)
-    return Batch(*(jax.device_put(array.reshape(num_rows, length)) for array in rows))
+    return jax.device_put(Batch(*(array.reshape(num_rows, length) for array in rows)))  # pyright: ignore[reportArgumentType]
 
 
 def last_columns(batch_rows: Placement, token_counts: NDArray[np.int64]) -> NDArray[np.int64]:

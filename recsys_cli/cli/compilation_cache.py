@@ -33,7 +33,7 @@ def use_compilation_cache() -> None:
     """
     import jax
 
-    if not jax.config.jax_enable_compilation_cache:
+    if not jax.config.jax_enable_compilation_cache:  # pyright: ignore[reportAttributeAccessIssue]
         return
     for variable, (name, value) in SETTINGS.items():
         if variable not in os.environ:

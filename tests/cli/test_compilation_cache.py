@@ -1,7 +1,6 @@
 """Compiled programs are found again by the next process, and whatever is wrong with them harms nobody."""
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -35,12 +34,11 @@ def environment(home, **more):
     )
 
 
-def run(home, *, before=None, **more):
+def run(home, *, program=PROGRAM, **more):
     """Standard output and standard error of a process that compiles one small program."""
     finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         env=environment(home, **more),
-        preexec_fn=before,
         capture_output=True,
         text=True,
         check=True,
@@ -104,7 +102,8 @@ def test_a_damaged_entry_costs_one_line_and_is_made_anew(tmp_path, damage):
 
 
 def test_a_full_disk_costs_one_line_and_leaves_no_half_entry(tmp_path):
-    output, said = run(tmp_path, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)))
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))"  # of a file, in bytes
+    output, said = run(tmp_path, program=limit + PROGRAM)
     assert output == "7.0 compiled"
     assert "are made anew" in said
     assert said.count("\n") == 1
