@@ -79,6 +79,7 @@ def score(
     """
     from recsys_cli.cli import lists, views
     from recsys_cli.cli.device import prepare_device
+    from recsys_cli.cli.imports import heavy_imports
     from recsys_cli.cli.scoring_progress import scoring_progress
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import ScoreSettings
@@ -98,8 +99,9 @@ def score(
             "keep": keep,
         },
     )
-    prepare_device(device, threads)
-    from recsys_cli.stages.score import score as run_stage
+    with heavy_imports():
+        prepare_device(device, threads)
+        from recsys_cli.stages.score import score as run_stage
 
     with scoring_progress(quiet=quiet) as on_progress:
         result = run_stage(
