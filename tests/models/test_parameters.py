@@ -45,6 +45,6 @@ def test_no_two_arrays_share_a_stream(params):
 
 def test_a_structure_has_no_values_and_takes_any(params):
     model = structure(SETTINGS, SIZE)
-    assert isinstance(model.embeddings.items[...], jax.ShapeDtypeStruct)
+    assert isinstance(model.embeddings.items.get_value(), jax.ShapeDtypeStruct)
     filled = with_params(model, params)
     np.testing.assert_array_equal(filled.embeddings.items[...], params["embeddings"]["items"])
