@@ -41,8 +41,8 @@ def write_entity(
     """Write `items.parquet` or `users.parquet`; row r is number r + 1."""
     seen = connection.sql(
         "SELECT n.number, count(moment) AS events, min(moment) AS first, max(moment) AS last "
-        f"FROM {entity}_numbers n "
-        f'LEFT JOIN {EVENTS} e ON e."{entity}" = n.id GROUP BY n.number ORDER BY n.number'
+        f"FROM {entity}_numbers n LEFT JOIN {entity}_codes c USING (number) "
+        f'LEFT JOIN {EVENTS} e ON e."{entity}" = c.code GROUP BY n.number ORDER BY n.number'
     ).to_arrow_table()
     texts = [encoder.field for encoder in encoders if encoder.entity == entity and encoder.kind == "text"]
     rows = table.frame.reindex(ids.cast(pa.string()).to_pylist())

@@ -16,10 +16,11 @@ ID_TABLES = {"user": "user_numbers", "item": "item_numbers"}
 def number_entity(intake: Intake, entity: Entity, table: EntityTable) -> pa.Array:
     """Number the ids that have an event and, for users, those that only their table has.
 
-    Notes how the table and the events differ. Returns the ids in the order of their numbers.
+    Notes how the table and the events differ. Makes table `(code, number)`, and returns the ids in the
+    order of their numbers.
     """
     connection = intake.connection
-    ids = f'SELECT "{entity}" AS id FROM {EVENTS}'
+    ids = f'SELECT id FROM {entity}_ids WHERE code IN (SELECT "{entity}" FROM {EVENTS})'
     listed = pd.DataFrame({"id": table.frame.index.astype(object)})
     connection.register("listed", listed)
     if len(listed):
@@ -28,6 +29,10 @@ def number_entity(intake: Intake, entity: Entity, table: EntityTable) -> pa.Arra
             ids = f"{ids} UNION ALL SELECT CAST(id AS VARCHAR) FROM listed"
     numbered = number_ids(connection, entity, ids, may_be_integer=entity not in intake.text_ids)
     connection.unregister("listed")
+    connection.execute(
+        f"CREATE TABLE {entity}_codes AS "
+        f"SELECT code, number FROM {entity}_ids JOIN {entity}_numbers USING (id)"
+    )
     return numbered
 
 

@@ -98,8 +98,8 @@ class Loaded:
 
 
 def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
-    """A database in `scratch` that spills there and keeps to `memory_limit`. Raises UsageError."""
-    connection = duckdb.connect(str(scratch / "work.duckdb"))
+    """A database in memory that spills into `scratch` and keeps to `memory_limit`. Raises UsageError."""
+    connection = duckdb.connect()  # a database on disk packs what it stores: 3.5 s for 10 M rows, not 1.1 s
     connection.execute("SET TimeZone = 'UTC'")  # a time without a zone is taken as UTC
     connection.execute("SET enable_progress_bar = false")
     connection.execute(f"SET temp_directory = {quoted(str(scratch / 'spill'))}")
