@@ -1,6 +1,8 @@
 """Events in DuckDB to the sequences file: ordered on disk, written in user order, a part at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +18,8 @@ from recsys_cli.tables.interactions import EVENTS
 from recsys_cli.tables.timestamps import MICROSECONDS
 
 ROWS_AT_A_TIME: Final = 1_000_000
+FEW_VALUES: Final = ["items.list.element", "ratings.list.element"]  # as Parquet calls them
+ENCODINGS: Final = {"timestamps.list.element": "DELTA_BINARY_PACKED"}
 
 
 class OrderedEvents(NamedTuple):
@@ -29,9 +33,6 @@ class OrderedEvents(NamedTuple):
 
     def span(self, start: int, stop: int | None) -> "OrderedEvents":
         return OrderedEvents._make(column[start:stop] for column in self)
-
-    def then(self, other: "OrderedEvents") -> "OrderedEvents":
-        return OrderedEvents._make(np.concatenate(pair) for pair in zip(self, other, strict=True))
 
 
 class Written(NamedTuple):
@@ -54,9 +55,9 @@ def write_sequences(
     positive_rating: float | None,
 ) -> Written:
     """Write one row a user, users without events too."""
-    not_positive, next_user = 0, 1
+    next_user = 1
     parts = np.zeros(3, np.int64)
-    pending: OrderedEvents | None = None
+    pending = _no_events()
 
     def rows(events: OrderedEvents, first: int, last: int) -> pa.Table:
         nonlocal parts
@@ -64,17 +65,58 @@ def write_sequences(
         parts += _part_sizes(table)
         return table
 
-    with pq.ParquetWriter(path, SEQUENCES, compression="zstd") as writer:
-        for part in _ordered(connection, positive_rating, timestamps):
+    not_positive = 0
+    with _writing(path) as write:
+        for part in _regrouped(_ordered(connection, positive_rating, timestamps)):
             not_positive += int((~part.positive).sum())
-            events = part if pending is None else pending.then(part)
+            events = _joined([pending, part])
             complete = int(np.searchsorted(events.users, events.users[-1]))
             last_user = int(events.users[-1]) - 1
-            writer.write_table(rows(events.span(0, complete), next_user, last_user))
-            pending, next_user = events.span(complete, None), last_user + 1
-        rest = pending if pending is not None else _no_events()
-        writer.write_table(rows(rest, next_user, num_users))
+            if complete:
+                write(rows(events.span(0, complete), next_user, last_user))
+                next_user = last_user + 1
+            pending = events.span(complete, None)
+        write(rows(pending, next_user, num_users))
     return Written(not_positive, *parts.tolist())
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[Callable[[pa.Table], None]]:
+    """Gives what writes a row group, while the caller makes the next one; only one waits."""
+    with (
+        pq.ParquetWriter(
+            path, SEQUENCES, compression="zstd", use_dictionary=FEW_VALUES, column_encoding=ENCODINGS
+        ) as writer,
+        ThreadPoolExecutor(max_workers=1) as thread,
+    ):
+        writing = thread.submit(int)
+
+        def write(table: pa.Table) -> None:
+            nonlocal writing
+            writing.result()
+            writing = thread.submit(writer.write_table, table)
+
+        yield write
+        writing.result()
+
+
+def _regrouped(parts: Iterator[OrderedEvents]) -> Iterator[OrderedEvents]:
+    """The same events, `ROWS_AT_A_TIME` in each part but the last, so that no file depends on threads."""
+    waiting: list[OrderedEvents] = []
+    for part in parts:
+        waiting.append(part)
+        while sum(len(each.users) for each in waiting) >= ROWS_AT_A_TIME:
+            whole = _joined(waiting)
+            yield whole.span(0, ROWS_AT_A_TIME)
+            waiting = [whole.span(ROWS_AT_A_TIME, None)]
+    rest = _joined(waiting)
+    if len(rest.users):
+        yield rest
+
+
+def _joined(parts: Sequence[OrderedEvents]) -> OrderedEvents:
+    columns = zip(*[_no_events(), *parts], strict=True)
+    return OrderedEvents._make(np.concatenate(column) for column in columns)
 
 
 def _part_sizes(table: pa.Table) -> NDArray[np.int64]:
@@ -87,21 +129,22 @@ def _part_sizes(table: pa.Table) -> NDArray[np.int64]:
 def _ordered(
     connection: duckdb.DuckDBPyConnection, positive_rating: float | None, timestamps: TimestampKind
 ) -> Iterator[OrderedEvents]:
-    positive = "true" if positive_rating is None else f"coalesce(rating >= {positive_rating}, false)"
     time = "e.moment" if timestamps == "seconds" else "CAST(0 AS BIGINT)"
     reader = connection.sql(
-        f"SELECT u.number AS user_number, i.number AS item_number, {time} AS time, rating, "
-        f"{positive} AS positive "
+        f"SELECT u.number AS user_number, i.number AS item_number, {time} AS time, rating "
         f"FROM {EVENTS} e "
         'JOIN user_codes u ON u.code = e."user" JOIN item_codes i ON i.code = e.item '
         "ORDER BY u.number, e.moment, e.place"
     ).to_arrow_reader(ROWS_AT_A_TIME)
     for batch in reader:
-        if batch.num_rows:
-            columns = [_numpy(batch.column(number)) for number in range(5)]
-            yield OrderedEvents(
-                columns[0], columns[1], columns[2] // MICROSECONDS, columns[3].astype(np.float32), columns[4]
-            )
+        users, items, times, ratings = (_numpy(batch.column(number)) for number in range(4))
+        ratings = ratings.astype(np.float32)
+        is_positive = (
+            np.ones(len(users), np.bool_)
+            if positive_rating is None
+            else ratings >= np.float32(positive_rating)
+        )
+        yield OrderedEvents(users, items, times // MICROSECONDS, ratings, is_positive)
 
 
 def _numpy(column: pa.Array) -> NDArray[Any]:

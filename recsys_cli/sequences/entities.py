@@ -40,12 +40,13 @@ def write_entity(
 ) -> None:
     """Write `items.parquet` or `users.parquet`; row r is number r + 1."""
     seen = connection.sql(
-        "SELECT n.number, count(moment) AS events, min(moment) AS first, max(moment) AS last "
-        f"FROM {entity}_numbers n LEFT JOIN {entity}_codes c USING (number) "
-        f'LEFT JOIN {EVENTS} e ON e."{entity}" = c.code GROUP BY n.number ORDER BY n.number'
+        "SELECT number, coalesce(events, 0) AS events, first, last "
+        f"FROM {entity}_numbers LEFT JOIN {entity}_codes USING (number) LEFT JOIN ("
+        f'SELECT "{entity}" AS code, count(*) AS events, min(moment) AS first, max(moment) AS last '
+        f"FROM {EVENTS} GROUP BY code) USING (code) ORDER BY number"
     ).to_arrow_table()
     texts = [encoder.field for encoder in encoders if encoder.entity == entity and encoder.kind == "text"]
-    rows = table.frame.reindex(ids.cast(pa.string()).to_pylist())
+    rows = _rows(table, ids)
     columns = [seen["number"].cast(pa.int32()), ids, seen["events"]]
     columns += [_seconds(seen[column], timestamps) for column in ("first", "last")]
     columns += [
@@ -60,11 +61,18 @@ def write_entity(
     )
 
 
+def _rows(table: EntityTable, ids: pa.Array) -> pd.DataFrame:
+    """The fields of each id, blank where the table does not have it."""
+    if table.frame.columns.empty:
+        return pd.DataFrame(index=range(len(ids)))
+    return table.frame.reindex(ids.cast(pa.string()).to_pylist())
+
+
 def _seconds(microseconds: pa.ChunkedArray, timestamps: TimestampKind) -> pa.Array:
     if timestamps == "order":
         return pa.nulls(len(microseconds), pa.int64())
-    values = pd.Series(microseconds.to_pandas(), dtype="Int64")
-    return pa.array(values // MICROSECONDS, pa.int64(), from_pandas=True)
+    values = microseconds.fill_null(0).to_numpy() // MICROSECONDS
+    return pa.array(values, pa.int64(), mask=microseconds.is_null().to_numpy())
 
 
 def write_attributes(
@@ -77,7 +85,7 @@ def write_attributes(
     parts: list[pd.DataFrame] = []
     total = 0
     for entity in ENTITIES:
-        rows = tables[entity].frame.reindex(ids[entity].cast(pa.string()).to_pylist())
+        rows = _rows(tables[entity], ids[entity])
         found = encode(rows, [encoder for encoder in encoders if encoder.entity == entity])
         lists = Ragged(found.indices + np.int32(total + 1), found.offsets)
         _write_lists(writer, entity, lists)

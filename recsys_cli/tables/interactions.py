@@ -11,6 +11,7 @@ from recsys_cli.tables.reader import NOTHING, Loaded, Rejects, first_row, name
 from recsys_cli.tables.timestamps import read_timestamps
 
 EVENTS: Final = "events"
+LARGEST_UINTEGER: Final = 2**32 - 1
 REASONS: Final = (
     NOTHING,
     "the user is blank",
@@ -47,20 +48,22 @@ def validate(
         kind, words, at = reading.kind, reading.words, reading.sql
     else:
         kind, words, at = "order", "the order of the rows", "CAST(rowid AS BIGINT)"
+    (rows,) = first_row(connection, f"SELECT count(*) FROM {loaded.table}")
+    place = "UINTEGER" if rows <= LARGEST_UINTEGER else "BIGINT"
     _code_ids(connection, loaded.table, "user")
     _code_ids(connection, loaded.table, "item")
     rating = "TRY_CAST(rating AS FLOAT)" if "rating" in roles else "CAST(NULL AS FLOAT)"
     connection.execute(
         f'CREATE TABLE {EVENTS} AS SELECT u.code AS "user", i.code AS item, moment, stars AS rating, place, '
         f"CAST({_reason(roles)} AS UTINYINT) AS reason "
-        f"FROM (SELECT *, rowid AS place, {at} AS moment, {rating} AS stars FROM {loaded.table}) e "
+        f"FROM (SELECT *, CAST(rowid AS {place}) AS place, {at} AS moment, {rating} AS stars "
+        f"FROM {loaded.table}) e "
         'LEFT JOIN user_ids u ON u.id = e."user" LEFT JOIN item_ids i ON i.id = e.item'
     )
     _reject(connection, loaded, rejects)
-    total = first_row(connection, f"SELECT count(*) FROM {loaded.table}")[0] + loaded.num_refused
     connection.execute(f"DROP TABLE {loaded.table}")
     counts = {str(reason): int(count) for reason, count in rejects.frame()["reason"].value_counts().items()}
-    return Validated(total, dict(sorted(counts.items())), kind, words, "rating" in roles)
+    return Validated(rows + loaded.num_refused, dict(sorted(counts.items())), kind, words, "rating" in roles)
 
 
 def _code_ids(connection: duckdb.DuckDBPyConnection, table: str, entity: Entity) -> None:
