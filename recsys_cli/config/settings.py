@@ -35,7 +35,7 @@ class PreprocessSettings(Settings):
     test_from: str | None = None
     max_rejects: float = Field(default=0.01, ge=0, le=1)
     memory_limit: str = "2GB"
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=1024)  # far more take all memory for themselves
 
     @model_validator(mode="after")
     def _time_split_has_times(self) -> "PreprocessSettings":

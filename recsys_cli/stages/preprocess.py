@@ -71,6 +71,7 @@ def preprocess(
             details=_details(built, intake),
             run={"seconds": time.monotonic() - started},
         )
+        intake.rejects_file.unlink(missing_ok=True)  # of a run before, that had too many
     return _result(built, intake, output, artifact.fingerprint)
 
 

@@ -6,21 +6,54 @@ A file is looked through only when a line is to be named.
 import csv
 import io
 from collections.abc import Iterator
+from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys_cli.tables.sources import Source, open_bytes
 
-LONGEST_CELL = 2**31 - 1
+LONGEST_CELL: Final = 2**31 - 1
+BYTES_AT_A_TIME: Final = 1 << 24
 
 
 def row_lines(source: Source) -> NDArray[np.int64]:
     """(rows,) the line on which each row begins, a header's too; negative where a reader passes it over."""
+    if source.format != "jsonl":
+        with open_bytes(source.path) as stream:
+            lines = _unquoted_lines(stream, source)
+        return lines if lines is not None else _quoted_lines(source)
     with open_bytes(source.path) as stream:
-        if source.format == "jsonl":
-            lines = (number if line.strip() else -number for number, line in enumerate(stream, 1))
-            return np.fromiter(lines, np.int64)
+        numbers = (number if line.strip() else -number for number, line in enumerate(stream, 1))
+        return np.fromiter(numbers, np.int64)
+
+
+def named_lines(lines: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lines of some rows (from 0); the last line for rows past the end.
+
+    DuckDB counts a line twice that ends in another way than the first, so its rows may go further.
+    """
+    return lines[np.minimum(rows, len(lines) - 1)]
+
+
+def _unquoted_lines(stream: IO[bytes], source: Source) -> NDArray[np.int64] | None:
+    """What `row_lines` gives of a file in which every line is a row; None where it may not be so."""
+    empty: list[NDArray[np.bool_]] = []
+    while block := stream.read(BYTES_AT_A_TIME):
+        block += stream.readline()
+        if b'"' in block or block.count(b"\r") != block.count(b"\r\n"):
+            return None
+        marks = np.frombuffer(block.replace(b"\r\n", b"\n"), np.uint8)
+        ends = np.flatnonzero(marks == ord("\n"))
+        ends = ends if block.endswith(b"\n") else np.append(ends, len(marks))
+        empty.append(np.diff(ends, prepend=-1) == 1)
+    is_empty = np.concatenate([np.zeros(0, np.bool_), *empty])
+    numbers = np.arange(1, len(is_empty) + 1)
+    return numbers if len(source.names) == 1 else np.where(is_empty, -numbers, numbers)
+
+
+def _quoted_lines(source: Source) -> NDArray[np.int64]:
+    with open_bytes(source.path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
         return np.fromiter(_csv_lines(text, source), np.int64)
 

@@ -1,7 +1,9 @@
 """A table as it is given (paths, globs, standard input, or a data frame) to a table in DuckDB."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pyarrow as pa
 
 from recsys_cli.artifacts.manifest import sha256_of_file
 from recsys_cli.tables.reader import LARGEST_WHOLE, Loaded, Rejects, first_row, load_arrow, load_files
-from recsys_cli.tables.sources import find_sources, is_text, require_distinct
+from recsys_cli.tables.sources import Source, find_sources, is_text, require_distinct
 
 Table = Path | str | pd.DataFrame
 Choose = Callable[[str, Sequence[str]], Mapping[str, str]]  # label, column names -> role -> column name
@@ -47,7 +49,11 @@ def load_table(
     inputs = [given] if isinstance(given, Path | str) else given  # a text is a path, not its letters
     sources = find_sources(inputs, chosen_format, scratch)
     columns = [choose(source.label, source.columns) for source in sources]
-    loaded = load_files(connection, table, sources, columns, rejects, separator=separator)
+    with _hashing(sources) as digests:
+        loaded = load_files(
+            connection, table, sources, columns, rejects, scratch=scratch, separator=separator
+        )
+        prints = {source.label: digest.result() for source, digest in zip(sources, digests, strict=True)}
     text_roles = {
         role
         for source, mapping in zip(sources, columns, strict=True)
@@ -57,8 +63,17 @@ def load_table(
     merged: dict[str, str] = {}
     for mapping in columns:
         merged = {**mapping, **merged}
-    prints = {source.label: sha256_of_file(source.path) for source in sources}
     return Given(loaded, merged, frozenset(text_roles), prints)
+
+
+@contextmanager
+def _hashing(sources: Sequence[Source]) -> Generator[list[Future[str]]]:
+    """The SHA-256 of each file, made while the block reads them."""
+    thread = ThreadPoolExecutor(max_workers=1)
+    try:
+        yield [thread.submit(sha256_of_file, source.path) for source in sources]
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 def _from_frame(

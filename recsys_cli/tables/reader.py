@@ -8,9 +8,11 @@ import errno
 import glob
 import gzip
 import os
+import shutil
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cli.errors import DataError, UsageError
-from recsys_cli.tables.lines import row_lines
+from recsys_cli.tables.lines import named_lines, row_lines
 from recsys_cli.tables.sources import Source, is_list
 
 NOTHING: Final = "no column has a value"  # of a row; a JSON reader makes such rows of what is no object
@@ -92,9 +94,9 @@ class Loaded:
         if source is None or source.format == "parquet":
             return rows + 1
         lines = row_lines(source)
-        lines[self.refused[number] - 1] *= -1
-        read = lines[lines > 0]
-        return read[rows + (source.format != "jsonl")]
+        refused = np.minimum(self.refused[number], len(lines)) - 1
+        lines[refused] = -np.abs(lines[refused])
+        return named_lines(lines[lines > 0], rows + (source.format != "jsonl"))
 
 
 def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
@@ -121,12 +123,13 @@ def load_files(
     columns: Sequence[Mapping[str, str]],
     rejects: Rejects,
     *,
+    scratch: Path,
     separator: str = "|",
 ) -> Loaded:
     """Read the `columns` (role -> name, a mapping a file) of all files into `table`, in order.
 
-    A cell that holds a list becomes its values with `separator` between them.
-    Raises DataError where a file cannot be read at all.
+    Gzip files are unpacked into `scratch`, one at a time. A cell that holds a list becomes its values
+    with `separator` between them. Raises DataError where a file cannot be read at all.
     """
     roles = list(dict.fromkeys(role for mapping in columns for role in mapping))
     listed = ", ".join(f"{name(role)} VARCHAR" for role in roles)
@@ -137,19 +140,23 @@ def load_files(
         chosen = ", ".join(
             _text(source, mapping[role], separator) if role in mapping else "NULL" for role in roles
         )
-        _require_whole_gzip(source)
-        try:
-            connection.execute(f"INSERT INTO {table} SELECT {chosen} FROM {_scan(source)}")
-        except duckdb.Error as error:
-            if _is_of_the_system(error, source):
-                raise
-            raise _unreadable(source, error) from error
+        with _unpacked(source, scratch) as plain:
+            _insert(connection, f"INSERT INTO {table} SELECT {chosen} FROM {_scan(plain)}", plain)
+            refused, swallowed = _refused(connection, plain, rejects)
         loaded.sources.append(source.label)
         loaded.files.append(source)
-        refused, swallowed = _refused(connection, source, rejects)
         loaded.refused.append(refused)
         loaded.swallowed += swallowed
     return loaded
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, query: str, source: Source) -> None:
+    try:
+        connection.execute(query)
+    except duckdb.Error as error:
+        if _is_of_the_system(error, source):
+            raise
+        raise _unreadable(source, error) from error
 
 
 def _text(source: Source, column: str, separator: str) -> str:
@@ -229,18 +236,26 @@ def _scan(source: Source) -> str:
     )
 
 
-def _require_whole_gzip(source: Source) -> None:
-    """Read a gzip file to its end: a reader that is told to go on after errors ends early in silence."""
+@contextmanager
+def _unpacked(source: Source, scratch: Path) -> Generator[Source]:
+    """A gzip file as a plain one in `scratch`, for as long as the block runs; any other as it is.
+
+    DuckDB would unpack it on one thread, and end early in silence where it is damaged.
+    """
     if source.path.suffix.lower() != ".gz":
+        yield source
         return
+    plain = scratch / "unpacked"
     try:
-        with gzip.open(source.path) as stream:
-            while stream.read(1 << 24):
-                pass
-    except (EOFError, OSError, zlib.error) as error:
+        with gzip.open(source.path) as packed, plain.open("wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 24)
+        yield replace(source, path=plain)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             f"{source.label} is not a whole gzip file: {error}.", hint="Copy the file again."
         ) from error
+    finally:
+        plain.unlink(missing_ok=True)
 
 
 def _refused(
@@ -264,7 +279,7 @@ def _refused(
     numbers = np.array([row[0] for row in rows], np.int64)
     raw = [str(row[2]).strip("\r\n") for row in rows]
     reasons = [REFUSALS.get(str(row[1]), str(row[1]).lower().replace("_", " ")) for row in rows]
-    rejects.add(source.label, row_lines(source)[numbers - 1], reasons, raw)
+    rejects.add(source.label, named_lines(row_lines(source), numbers - 1), reasons, raw)
     return numbers, sum(text.count("\n") for text in raw)
 
 

@@ -1,7 +1,7 @@
 """What a timestamp column holds: Unix seconds or parts of them, ISO 8601, or only an order."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -15,6 +15,7 @@ FIRST_SECOND: Final = 1e8
 # Above these, a number counts parts of a second.
 UNITS: Final = ((1e17, "nanoseconds", 1e9), (1e14, "microseconds", 1e6), (1e11, "milliseconds", 1e3))
 NUMERIC_SHARE: Final = 0.5
+SAMPLED_ROWS: Final = 100_000  # at least, spread evenly over the table
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,7 @@ def read_timestamps(
 
 
 def _detect(connection: duckdb.DuckDBPyConnection, table: str, number: str, source: str) -> str:
-    rows, numbers, median, times = first_row(
-        connection,
-        f"SELECT count(*), count({number}), median({number}) FILTER (isfinite({number})), "
-        'count(TRY_CAST("timestamp" AS TIMESTAMPTZ)) '
-        f"FROM (SELECT * FROM {table} WHERE trim(\"timestamp\") <> '' USING SAMPLE reservoir(100000 ROWS) "
-        "REPEATABLE (0))",
-    )
+    rows, numbers, median, times = _sample(connection, table, number)
     if not rows:
         return "seconds"
     if numbers >= NUMERIC_SHARE * rows and median is not None:
@@ -75,3 +70,18 @@ def _detect(connection: duckdb.DuckDBPyConnection, table: str, number: str, sour
         f"The timestamps of {source} are neither numbers nor ISO 8601 times, for example {example!r}.",
         hint="Convert them, or name another column with --timestamp-column.",
     )
+
+
+def _sample(connection: duckdb.DuckDBPyConnection, table: str, number: str) -> tuple[Any, ...]:
+    """Of rows spread over the table: how many have a value, a number; the median; how many have a time."""
+    (rows,) = first_row(connection, f"SELECT count(*) FROM {table}")
+    found: tuple[Any, ...] = (0, 0, None, 0)
+    for step in (max(1, rows // SAMPLED_ROWS), 1):  # all rows, where those of the sample are all blank
+        if not found[0]:
+            found = first_row(
+                connection,
+                f"SELECT count(*), count({number}), median({number}) FILTER (isfinite({number})), "
+                'count(TRY_CAST("timestamp" AS TIMESTAMPTZ)) '
+                f"FROM {table} WHERE rowid % {step} = 0 AND trim(\"timestamp\") <> ''",
+            )
+    return found

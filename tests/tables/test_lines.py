@@ -51,7 +51,7 @@ def test_every_row_read_or_refused_is_named_by_its_line(tmp_path, pieces, end):
     rejects = Rejects()
     with connect(tmp_path / "scratch", memory_limit="200MB", threads=1) as connection:
         connection.execute("DROP TABLE IF EXISTS loaded")
-        loaded = load_files(connection, "loaded", [source], [{"a": "a", "b": "b"}], rejects)
+        loaded = load_files(connection, "loaded", [source], [{"a": "a", "b": "b"}], rejects, scratch=tmp_path)
         names = [row[0] for row in connection.execute("SELECT b FROM loaded ORDER BY rowid").fetchall()]
     begins = begin_lines(lines)
     assert loaded.place(np.arange(len(names)))[1].tolist() == [begins[name] for name in names]

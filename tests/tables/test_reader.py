@@ -27,7 +27,7 @@ def load(connection, tmp_path, *contents, suffix="csv"):
     sources = find_sources(paths, "auto", tmp_path)
     rejects = Rejects()
     columns = [{name: name for name in source.names} for source in sources]
-    return load_files(connection, "loaded", sources, columns, rejects), rejects
+    return load_files(connection, "loaded", sources, columns, rejects, scratch=tmp_path), rejects
 
 
 def test_rows_keep_the_order_of_the_files_and_of_their_lines(connection, tmp_path):
@@ -66,7 +66,7 @@ def test_whole_numbers_that_parquet_holds_as_floats_are_whole(connection, tmp_pa
     values = [1.0, None, 2.5, float("inf"), float("nan"), 1e300, -3.0]
     pq.write_table(pa.table({"a": values, "b": pa.array(values, pa.float32())}), tmp_path / "x.parquet")
     sources = find_sources([tmp_path / "x.parquet"], "auto", tmp_path)
-    load_files(connection, "loaded", sources, [{"a": "a", "b": "b"}], Rejects())
+    load_files(connection, "loaded", sources, [{"a": "a", "b": "b"}], Rejects(), scratch=tmp_path)
     rows = connection.execute("SELECT * FROM loaded ORDER BY rowid").fetchall()
     assert [row[0] for row in rows] == ["1", None, "2.5", "inf", "nan", "1e+300", "-3"]
     assert [row[1] for row in rows] == ["1", None, "2.5", "inf", "nan", "inf", "-3"]
@@ -104,7 +104,7 @@ def test_a_gzip_file_that_is_damaged_in_the_middle_is_said(connection, tmp_path)
     (tmp_path / "x.csv.gz").write_bytes(packed)
     sources = find_sources([tmp_path / "x.csv.gz"], "auto", tmp_path)
     with pytest.raises(DataError, match="not a whole gzip file"):
-        load_files(connection, "loaded", sources, [{"a": "a"}], Rejects())
+        load_files(connection, "loaded", sources, [{"a": "a"}], Rejects(), scratch=tmp_path)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -118,7 +118,7 @@ def test_a_file_named_like_a_pattern_is_that_file_and_no_other(connection, tmp_p
             path.write_text(f"a\n{value}\n" if suffix == "csv" else f'{{"a": "{value}"}}\n')
     given = [tmp_path / f"data[1].{suffix}", tmp_path / f"d*?.{suffix}"]
     sources = find_sources(given, "auto", tmp_path)
-    load_files(connection, "loaded", sources, [{"a": "a"}, {"a": "a"}], Rejects())
+    load_files(connection, "loaded", sources, [{"a": "a"}, {"a": "a"}], Rejects(), scratch=tmp_path)
     assert connection.execute("SELECT a FROM loaded").fetchall() == [("right",), ("star",)]
 
 
@@ -127,7 +127,7 @@ def test_the_names_of_folders_fill_their_column(connection, tmp_path):
         (tmp_path / "table" / part).mkdir(parents=True)
         (tmp_path / "table" / part / "part.csv").write_text("a\n1\n2\n")
     sources = find_sources([tmp_path / "table"], "auto", tmp_path)
-    load_files(connection, "loaded", sources, [{"a": "a", "day": "day"}] * 2, Rejects())
+    load_files(connection, "loaded", sources, [{"a": "a", "day": "day"}] * 2, Rejects(), scratch=tmp_path)
     rows = connection.execute("SELECT a, day FROM loaded ORDER BY rowid").fetchall()
     assert rows == [("1", None), ("2", None), ("1", "it's one"), ("2", "it's one")]
 
@@ -136,7 +136,9 @@ def test_lists_in_parquet_are_separated_values(connection, tmp_path):
     table = pa.table({"a": [["x", "y"], [], None, ["z", None]], "b": pa.array([[1, 2], [3], [], None])})
     pq.write_table(table, tmp_path / "x.parquet")
     sources = find_sources([tmp_path / "x.parquet"], "auto", tmp_path)
-    load_files(connection, "loaded", sources, [{"a": "a", "b": "b"}], Rejects(), separator="'")
+    load_files(
+        connection, "loaded", sources, [{"a": "a", "b": "b"}], Rejects(), scratch=tmp_path, separator="'"
+    )
     rows = connection.execute("SELECT * FROM loaded ORDER BY rowid").fetchall()
     assert rows == [("x'y", "1'2"), ("", "3"), (None, ""), ("z", None)]
 
