@@ -17,7 +17,7 @@ from recsys_cli.sequences.split import Split
 from recsys_cli.tables.interactions import EVENTS
 from recsys_cli.tables.timestamps import MICROSECONDS
 
-ROWS_AT_A_TIME: Final = 1_000_000
+ROWS_AT_A_TIME: Final = 500_000
 FEW_VALUES: Final = ["items.list.element", "ratings.list.element"]  # as Parquet calls them
 ENCODINGS: Final = {"timestamps.list.element": "DELTA_BINARY_PACKED"}
 
@@ -85,7 +85,11 @@ def _writing(path: Path) -> Generator[Callable[[pa.Table], None]]:
     """Gives what writes a row group, while the caller makes the next one; only one waits."""
     with (
         pq.ParquetWriter(
-            path, SEQUENCES, compression="zstd", use_dictionary=FEW_VALUES, column_encoding=ENCODINGS
+            path,
+            SEQUENCES,
+            compression="zstd",
+            use_dictionary=FEW_VALUES,  # pyright: ignore[reportArgumentType]  # its stub knows no list
+            column_encoding=ENCODINGS,
         ) as writer,
         ThreadPoolExecutor(max_workers=1) as thread,
     ):

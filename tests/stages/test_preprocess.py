@@ -203,6 +203,8 @@ def test_too_many_rejects_stop_the_run_and_leave_them_beside_the_output(make, tm
         make(["u,i,1,1600000000", "u,i,bad,1600000000", "u,i,1,1600000001", "u,i,1,1600000002"])
     assert not (tmp_path / "data").exists()
     assert pd.read_csv(tmp_path / "data.rejects.csv")["reason"].tolist() == ["the rating is not a number"]
+    make(["u,i,1,1600000000"])
+    assert not (tmp_path / "data.rejects.csv").exists()
 
 
 def test_a_quote_that_is_not_closed_counts_every_line_it_swallows(make):
@@ -360,6 +362,16 @@ def test_the_same_input_gives_the_same_bytes(make, tmp_path):
     again, second = make(rows, items=ITEM_ROWS)
     assert again.fingerprint == result.fingerprint
     assert {name: second.artifact.file(name).read_bytes() for name in second.artifact.manifest.files} == files
+
+
+def test_files_do_not_depend_on_the_number_of_threads(make, monkeypatch):
+    monkeypatch.setattr(build, "ROWS_AT_A_TIME", 1000)
+    rows = [f"u{n % 997},i{n % 89},{n % 5},{1600000000 + n % 1013}" for n in range(20_000)]
+    one, two = (
+        {name: entry.sha256 for name, entry in make(rows, threads=n)[1].artifact.manifest.files.items()}
+        for n in (1, 4)
+    )
+    assert one == two
 
 
 ROWS = [f"u{n % 4},{n % 6},{n % 5},{1600000000 + n}" for n in range(24)]

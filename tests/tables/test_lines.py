@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from recsys_cli.tables import lines
 from recsys_cli.tables.lines import row_lines
 from recsys_cli.tables.reader import Rejects, connect, load_files
 from recsys_cli.tables.sources import find_sources
@@ -34,6 +35,22 @@ def test_an_empty_line_of_an_only_column_is_a_blank(tmp_path):
 def test_a_cell_may_be_longer_than_a_csv_module_expects(tmp_path):
     content = b"a,b\n" + b"x" * 200_000 + b",1\n2,3\n"
     assert row_lines(source_of(tmp_path / "x.csv", content)).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("block", [1, 3, 1 << 24])
+@given(
+    st.lists(st.sampled_from(["x,y", "x", "", " ", "é,z"]), min_size=1),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_lines_without_quotes_are_those_that_the_csv_module_tells(
+    tmp_path, monkeypatch, block, cells, end, ended
+):
+    monkeypatch.setattr(lines, "BYTES_AT_A_TIME", block)
+    content = end.join(["a,b", *cells]) + (end if ended else "")
+    source = source_of(tmp_path / "x.csv", content.encode())
+    assert row_lines(source).tolist() == lines._quoted_lines(source).tolist()
 
 
 PIECES = st.sampled_from(
