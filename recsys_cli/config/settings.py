@@ -86,7 +86,7 @@ class TrainSettings(Settings):
     full_softmax_items: int = Field(default=50_000, ge=1)  # `auto` samples above this catalogue size
     tile_size: int = Field(default=512, ge=1)  # targets whose logits are held at a time
     cross_attention_weight: float = Field(default=0.3, ge=0, le=1)  # of its loss beside retrieval's
-    cross_attention_candidates: int = Field(default=1_024, ge=1)
+    cross_attention_candidates: int = Field(default=512, ge=1)
     candidates: int = Field(default=200, ge=1)  # re-scored per user, also while the head is fitted
     # Of matrix products on accelerators, in training and scoring; a CPU computes in float32 whatever it says.
     precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"

@@ -18,10 +18,10 @@ from recsys_cli.training.sharing import share_rows
 SCRIPT = """
 import json, sys
 import jax, jax.numpy as jnp, numpy as np
-from flax import nnx
 from recsys_cli.batches.batch import Batch
 from recsys_cli.config.settings import ModelSettings, TrainSettings
-from recsys_cli.models.recommender import ModelSize, Recommender
+from recsys_cli.models.recommender import ModelSize
+from recsys_cli.models.parameters import fresh_params, structure
 from recsys_cli.training.optimizer import make_optimizer
 from recsys_cli.training.sharing import share_rows
 from recsys_cli.training.step import initial_state, make_train_step
@@ -42,11 +42,11 @@ def batch(seed):
                                      positions, items[:, 1:] * real))))
 
 def train(devices, full_softmax):
-    fresh = Recommender(model, ModelSize(ITEMS, 3, 0), rngs=nnx.Rngs(0))
+    fresh = structure(model, ModelSize(ITEMS, 3, 0))
     optimizer = make_optimizer(settings, STEPS)
     sharing = share_rows(ROWS, jax.devices()[:devices])
     step = make_train_step(fresh, optimizer, settings, full_softmax=full_softmax, sharing=sharing)
-    state, attributes = sharing.replicate((initial_state(fresh, optimizer), jnp.asarray(lists)))
+    state, attributes = sharing.replicate((initial_state(fresh_params(fresh, settings.seed), optimizer), jnp.asarray(lists)))
     args = state, sharing.split(batch(0)), attributes
     text = step.lower(*args).compile().as_text()
     exported = jax.export.export(step, platforms=["cuda", "tpu"])(*args)

@@ -143,11 +143,11 @@ def temporary_bytes(rows, length, head):
     """Of one compiled step."""
     chosen = settings(length)
     chosen = chosen.model_copy(update={"model": chosen.model.model_copy(update={"cross_attention": head})})
-    model = Recommender(chosen.model, ModelSize(ITEMS, 3, 0), rngs=nnx.Rngs(0))
+    model = structure(chosen.model, ModelSize(ITEMS, 3, 0))
     optimizer = make_optimizer(chosen, 10)
     step = make_train_step(model, optimizer, chosen, full_softmax=True)
     batch = Batch(*[jax.ShapeDtypeStruct((rows, length), jnp.int32)] * 6)
-    compiled = step.lower(initial_state(model, optimizer), batch, LISTS).compile()
+    compiled = step.lower(initial_state(fresh_params(model, 0), optimizer), batch, LISTS).compile()
     return compiled.memory_analysis().temp_size_in_bytes
 
 
