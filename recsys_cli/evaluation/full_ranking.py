@@ -1,133 +1,130 @@
-"""Scores of the whole catalogue to ranks, ties, lists, and what measures are expected over ties.
+"""Counts of the whole catalogue to lists, and to where targets stand in it. Nothing here is dense.
 
-Columns of scores stand in the order that breaks ties (`sequences.vocabulary.tie_order`), so among
-equal scores the lower column comes first, here as everywhere.
+Columns stand in the order that breaks ties (`sequences.vocabulary.tie_order`), so among equal counts
+the lower column comes first, here as everywhere. `judged` has columns in place of item numbers. A
+column without a count has 0, as most have.
 """
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from recsys_cli.evaluation.ranking import ideal_gains, sum_per_user
+from recsys_cli.evaluation.judged import Judged
+from recsys_cli.evaluation.ties import Standing
 from recsys_cli.sequences.ragged import Ragged
 
-BLOCK: Final = 32  # columns of which the maximum is kept while the best are looked for
-COMPARED: Final = 8_000_000  # targets × columns that are compared at a time
+
+class Ranking(NamedTuple):
+    """What a ranker makes of some users."""
+
+    lists: NDArray[np.int64]  # (users, min(k, columns)) columns, best first; -1 where none are left
+    standing: Standing  # of the users' targets
 
 
-class Standing(NamedTuple):
-    """Where targets stand among all columns; (targets,) each."""
-
-    ranks: NDArray[np.int64]  # from 1; 0 where the target is excluded
-    better: NDArray[np.int64]  # columns with a higher score
-    tied: NDArray[np.int64]  # other columns with the same score
-
-    @classmethod
-    def join(cls, parts: "Sequence[Standing]") -> "Standing":
-        return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def exclude(scores: NDArray[np.floating], excluded: Ragged) -> None:
-    """Set each user's excluded columns to minus infinity, in place. `scores` is (users, columns)."""
-    users = np.repeat(np.arange(len(excluded)), excluded.lengths())
-    scores[users, excluded.values] = -np.inf
+def rank_by_order(counts: NDArray[np.int64], judged: Judged, k: int) -> Ranking:
+    """The same (columns,) counts for every user."""
+    size = len(counts)
+    order = np.argsort(-counts, kind="stable")
+    place_of = np.empty(size, np.int64)
+    place_of[order] = np.arange(size)
+    taken = _rising(Ragged(place_of[judged.excluded.values], judged.excluded.offsets), size)
+    lists = np.append(order, -1)[np.minimum(first_remaining(taken, min(k, size)), size)]
+    return Ranking(lists, _standing_in_order(-counts[order], -counts, judged, taken))
 
 
-def standing(scores: NDArray[np.floating], targets: Ragged) -> Standing:
-    """Where each target column of each user stands; scores of minus infinity are excluded columns."""
-    owners = np.repeat(np.arange(len(targets)), targets.lengths())
-    step = max(1, COMPARED // scores.shape[1])
-    parts = [
-        _standing(scores, owners[first : first + step], targets.values[first : first + step])
-        for first in range(0, len(owners), step)
-    ]
-    return Standing.join(parts) if parts else Standing(*np.zeros((3, 0), np.int64))
-
-
-def _standing(
-    scores: NDArray[np.floating], owners: NDArray[np.int64], columns: NDArray[np.int32]
+def _standing_in_order(
+    rising: NDArray[np.int64], value_of: NDArray[np.int64], judged: Judged, taken: Ragged
 ) -> Standing:
-    rows = scores[owners]
-    score = scores[owners, columns][:, None]
-    better = np.count_nonzero(rows > score, axis=1)
-    same = rows == score
-    tied = np.count_nonzero(same, axis=1) - 1
-    same &= np.arange(scores.shape[1], dtype=np.int32) < columns[:, None]
-    ranked = score[:, 0] > -np.inf
-    ranks = better + np.count_nonzero(same, axis=1) + 1
-    return Standing(np.where(ranked, ranks, 0), better, np.where(ranked, tied, 0))
+    """Where targets stand in an order of rising values, without the places that their users have taken."""
+    owners, value = judged.targets.owners(), value_of[judged.targets.values]
+    first, end = np.searchsorted(rising, value), np.searchsorted(rising, value, side="right")
+    better = first - _below(taken, owners, first)
+    tied = end - _below(taken, owners, end) - better - 1
+    return Standing(~judged.unreachable, better, np.where(judged.unreachable, 0, tied))
 
 
-def standing_in_lists(
-    scores: NDArray[np.floating], ranks: NDArray[np.int64], offsets: NDArray[np.int64]
-) -> Standing:
-    """Where targets stand as far as lists show: ties beyond a list's end are not seen.
+def rank_by_counts(counts: sparse.csr_array, judged: Judged, k: int) -> Ranking:
+    """Each user's own (users × columns) counts, negative where a column is excluded.
 
-    `scores` is (users, k), in the order of the lists; `ranks` is flat, 0 for a target that is not in
-    its user's list.
+    One number stands for user, count and column, and falls as a list goes on; these numbers are
+    sorted once, and everything else is looked up in them.
     """
-    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    listed = ranks > 0
-    rows = scores[owners]
-    score = rows[np.arange(len(ranks)), ranks - 1][:, None]
-    better, same = np.count_nonzero(rows > score, axis=1), np.count_nonzero(rows == score, axis=1)
-    return Standing(ranks, better, np.where(listed, same - 1, 0))
+    users, size = counts.shape
+    height = int(counts.data.max(initial=0)) + 1
+    keys, ends = _keys(counts, height), counts.indptr[1:].astype(np.int64)
+    floor = np.arange(users) * height
+    positive = ends - np.searchsorted(keys, (floor + 1) * size)
+    lists = _first_listed(keys, ends, positive, min(k, size), size)
+    _fill_up(lists, positive, judged.excluded, size)
+
+    owners = judged.targets.owners()
+    count = np.maximum(counts[owners, judged.targets.values], 0)
+    above = np.searchsorted(keys, (floor[owners] + count + 1) * size)
+    same = above - np.searchsorted(keys, (floor[owners] + count) * size)
+    without = size - (positive + judged.excluded.lengths())[owners]
+    tied = np.where(judged.unreachable, 0, np.where(count > 0, same, without) - 1)
+    return Ranking(lists, Standing(~judged.unreachable, ends[owners] - above, tied))
 
 
-def best_columns(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-    """(users, min(k, columns)) the best columns, best first; -1 where only excluded ones are left.
+def first_remaining(taken: Ragged, k: int) -> NDArray[np.int64]:
+    """(rows, k) the first of the places 0, 1, 2 … that each row has not taken.
 
-    Exact: if a column is among the k best, its block is among the first k blocks by maximum.
+    Rows of `taken` rise. With places p_0 < p_1 < … taken, the one at j is j + (how many p_i - i ≤ j).
     """
-    k = min(k, scores.shape[1])
-    blocks = _first_by_score(_block_maxima(scores), k)
-    columns = (np.sort(blocks, axis=1)[:, :, None] * BLOCK + np.arange(BLOCK)).reshape(len(scores), -1)
-    inside = columns < scores.shape[1]
-    found = np.take_along_axis(scores, np.where(inside, columns, 0), axis=1)
-    found[~inside] = -np.inf
-    places = _first_by_score(found, k)
-    best = np.take_along_axis(columns, places, axis=1)
-    return np.where(np.take_along_axis(found, places, axis=1) > -np.inf, best, -1)
+    owners = taken.owners()
+    skipped = taken.values - (np.arange(len(owners)) - taken.offsets[owners])
+    stride = int(skipped.max(initial=0)) + k + 1
+    wanted = np.arange(k)
+    starts = np.arange(len(taken))[:, None] * stride
+    found = np.searchsorted(owners * stride + skipped, starts + wanted, side="right")
+    return wanted + found - taken.offsets[:-1, None]
 
 
-def _block_maxima(scores: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.maximum.reduceat(scores, np.arange(0, scores.shape[1], BLOCK), axis=1)
+def _keys(counts: sparse.csr_array, height: int) -> NDArray[np.int64]:
+    """(entries,) rising: (user · height + count) · columns + how far the column is from the last."""
+    users, size = counts.shape
+    keys = np.maximum(counts.data, 0)
+    keys += np.repeat(np.arange(users) * height, np.diff(counts.indptr))
+    keys *= size
+    keys += (size - 1) - counts.indices
+    keys.sort()
+    return keys
 
 
-def _first_by_score(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-    """Places of the k highest scores, highest first, lower places first among equal ones."""
-    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+def _first_listed(
+    keys: NDArray[np.int64], ends: NDArray[np.int64], positive: NDArray[np.int64], k: int, size: int
+) -> NDArray[np.int64]:
+    """(users, k) the columns with the highest counts; -1 where a user has no more of them."""
+    places = np.arange(k)
+    inside = places < positive[:, None]
+    lists = np.full(inside.shape, -1)
+    lists[inside] = size - 1 - keys[(ends[:, None] - 1 - places)[inside]] % size
+    return lists
 
 
-def expected_over_ties(where: Standing, offsets: NDArray[np.int64], ks: Sequence[int]) -> dict[str, float]:
-    """Mean over users of recall@k, precision@k and NDCG@k, if equal scores stood in a random order.
-
-    Exact: a target takes each of its tie group's positions, better + 1 … better + tied + 1, equally
-    often, and these measures are sums over targets. Excluded targets gain nothing.
-    """
-    targets = np.diff(offsets)
-    result: dict[str, float] = {}
-    for k in ks:
-        hits = _mean_gain(where, np.arange(k + 1, dtype=np.float64), offsets)
-        gains = _mean_gain(where, ideal_gains(k), offsets)
-        result[f"recall@{k}"] = float((hits / targets).mean())
-        result[f"precision@{k}"] = float((hits / k).mean())
-        result[f"NDCG@{k}"] = float((gains / ideal_gains(k)[np.minimum(targets, k)]).mean())
-    return result
+def _fill_up(lists: NDArray[np.int64], positive: NDArray[np.int64], excluded: Ragged, size: int) -> None:
+    """Put the first columns without a count at the ends of lists, in place."""
+    k = lists.shape[1]
+    short = np.flatnonzero(positive < k)
+    missing = np.arange(k) - positive[short, None]  # of the columns without a count; negative: listed
+    listed = Ragged(lists[short][missing < 0], np.append(0, np.cumsum(positive[short])))
+    free = first_remaining(_rising(listed.beside(excluded.take(short)), size), k)
+    free = np.where(free < size, free, -1)
+    filled = np.take_along_axis(free, np.maximum(missing, 0), axis=1)
+    lists[short] = np.where(missing < 0, lists[short], filled)
 
 
-def _mean_gain(
-    where: Standing, gain_of_first: NDArray[np.float64], offsets: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """(users,) summed gains of the targets, each averaged over its tie group's positions.
+def _rising(lists: Ragged, size: int) -> Ragged:
+    """The rows of numbers below `size`, each sorted."""
+    base = lists.owners() * size
+    return Ragged(np.sort(base + lists.values) - base, lists.offsets)
 
-    `gain_of_first[p]` is what the first p positions gain together; beyond its end nothing is gained.
-    """
-    last = len(gain_of_first) - 1
-    size = where.tied + 1
-    top, bottom = np.minimum(where.better, last), np.minimum(where.better + size, last)
-    mean = (gain_of_first[bottom] - gain_of_first[top]) / size
-    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return sum_per_user(owners, np.where(where.ranks > 0, mean, 0.0), len(offsets) - 1)
+
+def _below(lists: Ragged, rows: NDArray[np.int64], limits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many numbers of the given rows are below each limit. Rows of `lists` rise."""
+    stride = int(max(lists.values.max(initial=0), limits.max(initial=0))) + 1
+    return (
+        np.searchsorted(lists.owners() * stride + lists.values, rows * stride + limits) - lists.offsets[rows]
+    )

@@ -5,6 +5,7 @@ measures of all rankers are averaged over the same ones, and the difference of t
 means is a paired one. Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,19 +22,21 @@ class Interval(NamedTuple):
     high: float
 
 
-def resampled_means(values: NDArray[np.float64], *, samples: int, seed: int) -> NDArray[np.float64]:
-    """(samples, measures) mean over each resample of users; `values` is (users, measures).
+def resampled_means(
+    values: Sequence[NDArray[np.float64]], *, samples: int, seed: int
+) -> list[NDArray[np.float64]]:
+    """(samples, measures) mean over each resample of users, for each of the (users, measures) values.
 
-    One product of (samples × users) counts with the values, in blocks of samples.
+    Products of (samples × users) counts with the values, in blocks of samples.
     """
-    users = len(values)
+    users = len(values[0])
     random = np.random.default_rng(seed)
     block = max(1, COUNTS_HELD // users)
-    means = [
-        _draw_counts(random, min(block, samples - first), users) @ values / users
-        for first in range(0, samples, block)
-    ]
-    return np.concatenate(means)
+    means: list[list[NDArray[np.float64]]] = []
+    for first in range(0, samples, block):
+        counts = _draw_counts(random, min(block, samples - first), users)
+        means.append([counts @ each / users for each in values])
+    return [np.concatenate(blocks) for blocks in zip(*means, strict=True)]
 
 
 def _draw_counts(random: np.random.Generator, samples: int, users: int) -> NDArray[np.float64]:

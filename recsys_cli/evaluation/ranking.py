@@ -93,5 +93,6 @@ def ranks_in_lists(lists: NDArray[np.int32], targets: Ragged) -> NDArray[np.int6
 
 def coverage(lists: NDArray[np.int32], k: int, catalogue: int) -> float:
     """Share of the catalogue that is in the first k of at least one list, in [0, 1]."""
-    listed = np.unique(lists[:, :k])
-    return float((listed > 0).sum() / catalogue)
+    listed = np.zeros(int(lists.max(initial=0)) + 1, bool)
+    listed[lists[:, :k]] = True
+    return float(listed[1:].sum() / catalogue)

@@ -16,7 +16,8 @@ from recsys_cli.schemas import Part
 from recsys_cli.scoring.joined import Joined
 from recsys_cli.scoring.ranker import Ranked
 from recsys_cli.scoring.rerank import cross_attention_scores, head_tables, log_share
-from recsys_cli.scoring.retrieve import padded_columns, rank_targets, retrieve
+from recsys_cli.scoring.retrieve import padded_columns, retrieve
+from recsys_cli.scoring.ties import tied_targets
 from recsys_cli.scoring.users import UserVectors, encode_users
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Dataset
@@ -79,30 +80,42 @@ class ModelRanker:
         allowed: NDArray[np.bool_] | None = None,
     ) -> Ranked:
         """The best items of each user; see `Ranker.rank`."""
-        count = len(users)
-        users, excluded = self._padded(users, exclude)
         with jax.default_matmul_precision(self.precision):
-            vectors = self._encode(users, before)
-            scores, columns = self._final_scores(vectors, excluded, top_k, self._allowed(allowed))
-        scores, columns = scores[:count], columns[:count]  # without the padding
+            vectors, excluded = self.encode_padded(users, before, exclude)
+            return self._ranked(vectors, excluded, len(users), top_k, self._allowed(allowed))
+
+    def rank_with_ties(
+        self, users: NDArray[np.int64], *, before: Part | None, top_k: int, exclude: Ragged, targets: Ragged
+    ) -> tuple[Ranked, NDArray[np.bool_]]:
+        """See `Ranker.rank_with_ties`."""
+        with jax.default_matmul_precision(self.precision):
+            vectors, excluded = self.encode_padded(users, before, exclude)
+            ranked = self._ranked(vectors, excluded, len(users), top_k, None)
+            return ranked, self._tied(vectors, excluded, targets)
+
+    def _ranked(
+        self,
+        vectors: UserVectors,
+        excluded: NDArray[np.int32],
+        count: int,
+        top_k: int,
+        allowed: Array | None,
+    ) -> Ranked:
+        """The lists of the first `count` users; the others are padding."""
+        scores, columns = (each[:count] for each in self._final_scores(vectors, excluded, top_k, allowed))
         order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
         listed, columns = np.take_along_axis(scores, order, 1), np.take_along_axis(columns, order, 1)
         items = np.where(np.isneginf(listed), 0, self.joined.columns[columns]).astype(np.int32)
         return Ranked(items, listed, self._probabilities(scores, order))
 
-    def tied(
-        self, users: NDArray[np.int64], *, before: Part | None, targets: Ragged, exclude: Ragged
-    ) -> NDArray[np.bool_]:
-        owner = np.repeat(np.arange(len(users)), targets.lengths())
+    def _tied(self, vectors: UserVectors, excluded: NDArray[np.int32], targets: Ragged) -> NDArray[np.bool_]:
+        """(targets,) see `Ranker.rank_with_ties`."""
         columns = self.joined.column_of[targets.values]
-        ranked = columns >= 0
-        users, excluded = self._padded(users, exclude)
         padding = (0, _padding(len(columns)))
-        owner, target = np.pad(owner, padding), np.pad(np.maximum(columns, 0), padding)
-        with jax.default_matmul_precision(self.precision):
-            states = self._encode(users, before).states
-            result = rank_targets(states, self.vectors, excluded, owner, target)
-        return (np.asarray(result.tied)[: len(columns)] > 0) & ranked
+        owners, column = np.pad(targets.owners(), padding), np.pad(np.maximum(columns, 0), padding)
+        once = _once(excluded, len(self.joined.columns))
+        tied = tied_targets(vectors.states, self.vectors, once, owners, column)
+        return np.asarray(tied)[: len(columns)] & (columns >= 0)
 
     def _final_scores(
         self, users: UserVectors, excluded: NDArray[np.int32], top_k: int, allowed: Array | None
@@ -188,6 +201,13 @@ def catalogue_vectors(
 ) -> Float[Array, "columns dim"]:
     """Retrieval vectors of these item numbers."""
     return model.catalogue(attribute_lists)[numbers]
+
+
+def _once(columns: NDArray[np.int32], padding: int) -> NDArray[np.int32]:
+    """Each row's different columns, sorted; `padding` in place of what is there again."""
+    columns = np.sort(columns, axis=1)
+    columns[:, 1:][columns[:, 1:] == columns[:, :-1]] = padding
+    return columns
 
 
 def load_ranker(model: StoredModel, dataset: Dataset, *, scorer: Scorer, candidates: int) -> ModelRanker:

@@ -43,8 +43,11 @@ class Ranker(Protocol):
         """The `top_k` best items of each user."""
         ...
 
-    def tied(
-        self, users: NDArray[np.int64], *, before: Part | None, targets: Ragged, exclude: Ragged
-    ) -> NDArray[np.bool_]:
-        """(targets,) whether another ranked item has the same retrieval score as the target."""
+    def rank_with_ties(
+        self, users: NDArray[np.int64], *, before: Part | None, top_k: int, exclude: Ragged, targets: Ragged
+    ) -> tuple[Ranked, NDArray[np.bool_]]:
+        """`rank`, and (targets,) whether another ranked item has the same retrieval score as the target.
+
+        Row i of `targets` holds item numbers of `users[i]`. An item that is not ranked is not tied.
+        """
         ...

@@ -22,6 +22,10 @@ class Ragged:
     def lengths(self) -> NDArray[np.int64]:
         return np.diff(self.offsets)
 
+    def owners(self) -> NDArray[np.int64]:
+        """(total,) the row of each value."""
+        return np.repeat(np.arange(len(self)), self.lengths())
+
     def take(self, rows: NDArray[np.integer]) -> "Ragged":
         """The given rows, in the given order."""
         starts, stops = self.offsets[rows], self.offsets[rows + 1]
@@ -31,6 +35,11 @@ class Ragged:
         """Row r of the result is `values[starts[r]:stops[r]]`."""
         offsets = np.concatenate([[0], np.cumsum(stops - starts)])
         return Ragged(self.values[span_indices(starts, stops)], offsets)
+
+    def beside(self, other: "Ragged") -> "Ragged":
+        """Each row followed by the same row of the other."""
+        order = np.argsort(np.concatenate([self.owners(), other.owners()]), kind="stable")
+        return Ragged(np.concatenate([self.values, other.values])[order], self.offsets + other.offsets)
 
 
 def span_indices(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:

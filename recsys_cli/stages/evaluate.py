@@ -104,12 +104,12 @@ def _measure_all(
         samples=settings.bootstrap_samples,
         seed=settings.seed,
     )
-    measured = [measurement.measure(subject)]
+    rankers = [subject]
     known = known_before(source, settings.split)
     for baseline in fit_baselines(source, known, popular_days=settings.popular_days):
         _LOG.info("Measuring %s.", baseline.name)
-        measured.append(measurement.measure(place_baseline(baseline, known, judged, max(settings.ks))))
-    return measured
+        rankers.append(place_baseline(baseline, known, judged, max(settings.ks)))
+    return measurement.measure(rankers)
 
 
 def _differences(measured: list[Measured], ks: Sequence[int]) -> list[Difference]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_cli.evaluation.full_ranking import expected_over_ties
 from recsys_cli.evaluation.intervals import interval, resampled_means
 from recsys_cli.evaluation.ranking import coverage, measures_per_user
+from recsys_cli.evaluation.ties import expected_over_ties
 from recsys_cli.stages.placed import Placed
 from recsys_cli.stages.results import Difference, Metric, RankerReport
 
@@ -31,21 +31,24 @@ class Measurement:
     samples: int
     seed: int
 
-    def measure(self, placed: Placed) -> Measured:
-        """Every measure at every k with its interval."""
-        values = measures_per_user(placed.ranks, self.offsets, self.ks)
-        means = resampled_means(np.stack(list(values.values()), 1), samples=self.samples, seed=self.seed)
-        resampled = dict(zip(values, means.T, strict=True))
-        return Measured(self._report(placed, values, resampled), resampled)
+    def measure(self, rankers: Sequence[Placed]) -> list[Measured]:
+        """Every measure at every k with its interval, from the same resamples for every ranker."""
+        values = [measures_per_user(placed.ranks, self.offsets, self.ks) for placed in rankers]
+        columns = [np.stack(list(each.values()), 1) for each in values]
+        means = resampled_means(columns, samples=self.samples, seed=self.seed)
+        return [
+            self._measured(placed, of_users, dict(zip(of_users, of_samples.T, strict=True)))
+            for placed, of_users, of_samples in zip(rankers, values, means, strict=True)
+        ]
 
-    def _report(
+    def _measured(
         self,
         placed: Placed,
         values: dict[str, NDArray[np.float64]],
         resampled: dict[str, NDArray[np.float64]],
-    ) -> RankerReport:
+    ) -> Measured:
         expected = placed.standing and expected_over_ties(placed.standing, self.offsets, self.ks)
-        return RankerReport(
+        report = RankerReport(
             name=placed.name,
             metrics={
                 name: Metric(mean=float(each.mean()), **interval(resampled[name])._asdict())
@@ -55,6 +58,7 @@ class Measurement:
             tied_targets=None if placed.tied is None else float(placed.tied.mean()),
             expected=expected or {},
         )
+        return Measured(report, resampled)
 
 
 def difference(subject: Measured, baseline: Measured, metric: str) -> Difference:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,27 +10,18 @@ from numpy.typing import NDArray
 from recsys_cli.config.settings import EvaluateSettings, ScoreSettings
 from recsys_cli.errors import ArtifactError, UsageError
 from recsys_cli.evaluation.baselines import Baseline, Known
-from recsys_cli.evaluation.full_ranking import (
-    Standing,
-    best_columns,
-    exclude,
-    standing,
-    standing_in_lists,
-)
 from recsys_cli.evaluation.judged import Judged, contained
 from recsys_cli.evaluation.ranking import ranks_in_lists
 from recsys_cli.evaluation.recommendations import Recommendations
+from recsys_cli.evaluation.ties import Standing, standing_in_lists
 from recsys_cli.schemas import Part
 from recsys_cli.scoring.filters import denied_items, requested_users
 from recsys_cli.scoring.popular import popular_items
-from recsys_cli.scoring.ranker import Ranker
+from recsys_cli.scoring.ranker import Ranked, Ranker
 from recsys_cli.scoring.recommendations import Lists
 from recsys_cli.scoring.stream import Rules, stream_lists
 from recsys_cli.sequences.ragged import Ragged, span_indices
 from recsys_cli.sequences.store import Dataset
-
-USERS_PER_BATCH: Final = 1024
-SCORES_HELD: Final = 32_000_000  # users × columns of a baseline's scores that are held at a time: 128 MB
 
 
 @dataclass(frozen=True)
@@ -47,18 +37,10 @@ class Placed:
 
 def place_baseline(baseline: Baseline, known: Known, judged: Judged, k: int) -> Placed:
     """Every column is ranked; the `k` best are the list."""
-    targets, excluded = known.as_columns(judged.targets), known.as_columns(judged.excluded)
-    places: list[Standing] = []
-    lists: list[NDArray[np.int32]] = []
-    size = max(1, min(USERS_PER_BATCH, SCORES_HELD // len(known.columns)))
-    for rows in _batches(np.arange(len(judged.users)), size):
-        scores = baseline.scores(judged.users[rows])
-        exclude(scores, excluded.take(rows))
-        places.append(standing(scores, targets.take(rows)))
-        best = best_columns(scores, k)
-        lists.append(np.where(best < 0, 0, known.columns[best]).astype(np.int32))
-    where = Standing.join(places)
-    return Placed(baseline.name, np.concatenate(lists), where.ranks, where.tied > 0, where)
+    ranking = baseline.rank(known.in_columns(judged), k)
+    lists = np.where(ranking.lists < 0, 0, known.columns[ranking.lists]).astype(np.int32)
+    where = ranking.standing
+    return Placed(baseline.name, lists, _ranks(lists, judged), where.tied > 0, where)
 
 
 def place_model(
@@ -75,14 +57,50 @@ def place_model(
     trained = open_model(model)
     notes = _provenance_notes(trained.artifact.manifest.inputs, dataset)
     ranker = load_ranker(trained, dataset, scorer=settings.scorer, candidates=settings.candidates)
-    items, scores = _listed(ranker, dataset, judged, settings)
+    watched = _Watched(ranker, judged)
+    items, scores = _listed(watched, dataset, judged, settings)
     unread = int((~ranker.knows(judged.users, before=settings.split)).sum())
     if unread:
         notes.append(f"Users without an event that the model can read, who get popular items: {unread:,}.")
     if ranker.unknown_items:
         notes.append(f"Items of the dataset that the model does not know: {ranker.unknown_items:,}.")
-    tied = _tied_by_model(ranker, judged, settings.split)
-    return _placed_by_lists("model", items, scores, tied, judged), notes
+    return _placed_by_lists("model", items, scores, watched.tied, judged), notes
+
+
+class _Watched(Ranker):
+    """A ranker that also notes which targets of the measured users are tied, as it ranks these."""
+
+    def __init__(self, ranker: Ranker, judged: Judged) -> None:
+        self._ranker, self._judged = ranker, judged
+        self.unknown_items = ranker.unknown_items
+        self.tied = np.zeros(len(judged.targets.values), bool)  # false where nothing is ranked
+
+    def knows(self, users: NDArray[np.int64], *, before: Part | None) -> NDArray[np.bool_]:
+        return self._ranker.knows(users, before=before)
+
+    def rank(
+        self,
+        users: NDArray[np.int64],
+        *,
+        before: Part | None,
+        top_k: int,
+        exclude: Ragged,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> Ranked:
+        assert allowed is None
+        rows, targets = self._targets(users)
+        ranked, tied = self._ranker.rank_with_ties(
+            users, before=before, top_k=top_k, exclude=exclude, targets=targets
+        )
+        self.tied[rows] = tied
+        return ranked
+
+    def _targets(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ragged]:
+        """Which targets are these users', and the targets of each."""
+        judged = self._judged
+        begin = judged.targets.offsets[np.searchsorted(judged.users, users)]
+        end = judged.targets.offsets[np.searchsorted(judged.users, users, side="right")]
+        return span_indices(begin, end), judged.targets.spans(begin, end)
 
 
 def _listed(
@@ -119,16 +137,6 @@ def _stream(ranker: Ranker, dataset: Dataset, settings: EvaluateSettings) -> Ite
         ),
         users_per_batch=ScoreSettings().users_per_batch,
     )
-
-
-def _tied_by_model(ranker: Ranker, judged: Judged, part: Part) -> NDArray[np.bool_]:
-    """(targets,) whether another item has the target's retrieval score; false where nothing is scored."""
-    tied = np.zeros(len(judged.targets.values), bool)
-    for rows in _batches(np.flatnonzero(ranker.knows(judged.users, before=part))):
-        spans = span_indices(judged.targets.offsets[rows], judged.targets.offsets[rows + 1])
-        users, targets, excluded = judged.users[rows], judged.targets.take(rows), judged.excluded.take(rows)
-        tied[spans] = ranker.tied(users, before=part, targets=targets, exclude=excluded)
-    return tied
 
 
 def _provenance_notes(inputs: Mapping[str, str], dataset: Dataset) -> list[str]:
@@ -201,12 +209,13 @@ def _placed_by_lists(
     judged: Judged,
 ) -> Placed:
     """`tied` None: as far as the lists show."""
-    ranks = np.where(judged.unreachable, 0, ranks_in_lists(lists, judged.targets))
+    ranks = _ranks(lists, judged)
     if scores is None:
         return Placed(name, lists, ranks, None, None)
     where = standing_in_lists(scores, ranks, judged.targets.offsets)
     return Placed(name, lists, ranks, where.tied > 0 if tied is None else tied, where)
 
 
-def _batches(rows: NDArray[np.int64], size: int = USERS_PER_BATCH) -> list[NDArray[np.int64]]:
-    return [rows[first : first + size] for first in range(0, len(rows), size)]
+def _ranks(lists: NDArray[np.int32], judged: Judged) -> NDArray[np.int64]:
+    """(targets,) from 1; 0 where a target is not in its user's list, or is there although it is excluded."""
+    return np.where(judged.unreachable, 0, ranks_in_lists(lists, judged.targets))

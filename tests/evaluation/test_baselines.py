@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 
 from recsys_cli.evaluation import baselines
-from recsys_cli.evaluation.baselines import CoOccurrence, LastItemMarkov, Popular, fit_baselines, known_before
+from recsys_cli.evaluation.baselines import (
+    Popular,
+    co_occurrence,
+    fit_baselines,
+    known_before,
+    last_item_markov,
+)
+from recsys_cli.evaluation.judged import Judged
 from recsys_cli.evaluation.popularity import SECONDS_A_DAY, last_days, popularity
+from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import open_dataset
 
 ITEMS = [f"i{number}" for number in range(9)]
@@ -34,18 +42,25 @@ def known(path: Path, part="test"):
     return dataset, known_before(dataset, part)
 
 
-def by_item(dataset, known, scores) -> list[dict[str, float]]:
-    """Scores of each user as item id -> score."""
+def ranked(dataset, known, baseline, users=None) -> list[list[str]]:
+    """All items in the baseline's order, of each user; nothing is left out."""
+    users = np.arange(dataset.num_users) if users is None else np.array(users)
+    targets = Ragged(np.zeros(len(users), np.int32), np.arange(len(users) + 1))
+    nothing = Ragged(targets.values[:0], np.zeros(len(users) + 1, np.int64))
+    judged = Judged(users, targets, nothing, targets.values > 0, 0)
+    lists = baseline.rank(judged, len(ITEMS) + 3).lists
+    ids = dataset.item_ids.take(known.columns - 1)
+    return [[ids[column].as_py() for column in row] for row in lists.tolist()]
+
+
+def in_order(dataset, known, counts) -> list[str]:
+    """The dataset's items by falling count, equal ones in the order that breaks ties."""
     ids = dataset.item_ids.take(known.columns - 1).to_pylist()
-    return [dict(zip(ids, row.tolist(), strict=True)) for row in scores]
+    return sorted(ids, key=lambda item: -counts[item])
 
 
 def prefix(items: list[str], part: str) -> list[str]:
     return items[: len(items) - (1 if part == "test" else 2)] if len(items) >= 3 else items
-
-
-def all_users(dataset) -> np.ndarray:
-    return np.arange(dataset.num_users)
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
@@ -53,8 +68,7 @@ def test_most_popular_counts_the_events_before_the_part(make_dataset, part):
     sequences = histories(1)
     dataset, before = known(make_dataset(sequences), part)
     counts = Counter(item for items in sequences.values() for item in prefix(items, part))
-    scores = by_item(dataset, before, Popular(before).scores(all_users(dataset)))
-    assert scores == [{item: counts[item] for item in ITEMS}] * dataset.num_users
+    assert ranked(dataset, before, Popular(before)) == [in_order(dataset, before, counts)] * dataset.num_users
 
 
 def test_recently_popular_counts_the_last_days_before_the_last_known_event(make_dataset):
@@ -68,8 +82,7 @@ def test_recently_popular_counts_the_last_days_before_the_last_known_event(make_
     ]
     last = max(time for _, time in events)
     counts = Counter(item for item, time in events if time >= last - 30 * DAY)
-    scores = by_item(dataset, before, Popular(before, days=30).scores(np.array([4])))
-    assert scores == [{item: counts[item] for item in ITEMS}]
+    assert ranked(dataset, before, Popular(before, days=30), [4]) == [in_order(dataset, before, counts)]
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
@@ -79,10 +92,10 @@ def test_markov_counts_what_came_right_after_the_last_item(make_dataset, part):
     after: Counter[tuple[str, str]] = Counter()
     for items in sequences.values():
         after.update(zip(prefix(items, part), prefix(items, part)[1:], strict=False))
-    scores = by_item(dataset, before, LastItemMarkov(before).scores(all_users(dataset)))
-    for user, found in zip(sorted(sequences), scores, strict=True):
+    found = ranked(dataset, before, last_item_markov(before))
+    for user, items in zip(sorted(sequences), found, strict=True):
         last = prefix(sequences[user], part)[-1]
-        assert found == {item: after[last, item] for item in ITEMS}
+        assert items == in_order(dataset, before, {item: after[last, item] for item in ITEMS})
 
 
 @pytest.mark.parametrize("dense_from", [0, 1])
@@ -91,19 +104,19 @@ def test_co_occurrence_counts_users_who_met_both(make_dataset, monkeypatch, dens
     sequences = histories(5)
     dataset, before = known(make_dataset(sequences))
     met = {user: set(prefix(items, "test")) for user, items in sequences.items()}
-    scores = by_item(dataset, before, CoOccurrence(before).scores(all_users(dataset)))
-    for user, found in zip(sorted(sequences), scores, strict=True):
+    found = ranked(dataset, before, co_occurrence(before))
+    for user, items in zip(sorted(sequences), found, strict=True):
         expected = {
             item: sum(
                 other in theirs and item in theirs for other in met[user] - {item} for theirs in met.values()
             )
             for item in ITEMS
         }
-        assert found == expected
+        assert items == in_order(dataset, before, expected)
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_no_later_event_changes_a_score(make_dataset, part):
+def test_no_later_event_changes_an_order(make_dataset, part):
     sequences = histories(6)
     at = times(sequences, 7)
     changed = {
@@ -117,13 +130,12 @@ def test_no_later_event_changes_a_score(make_dataset, part):
     changed["all"], moved["all"] = sequences["all"], at["all"]
     first = make_dataset(sequences, timestamps=at, name="first")
     second = make_dataset(changed, timestamps=moved, name="second")
-    for one, other in zip(*(fitted(path, part) for path in (first, second)), strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert fitted(first, part) == fitted(second, part)
 
 
 def fitted(path, part):
     dataset, before = known(path, part)
-    return [each.scores(all_users(dataset)) for each in fit_baselines(dataset, before, popular_days=30)]
+    return [ranked(dataset, before, each) for each in fit_baselines(dataset, before, popular_days=30)]
 
 
 def test_recent_popularity_needs_a_clock(make_dataset):
@@ -140,9 +152,9 @@ def test_a_user_without_a_known_event_breaks_no_chain(make_dataset):
     starts = {"a": (0, 0), "b": (2, 2)}
     path = make_dataset({"a": ["x", "y"], "b": ["y", "x", "z"]}, split="time", starts=starts)
     dataset, before = known(path)
-    scores = by_item(dataset, before, LastItemMarkov(before).scores(np.array([1])))
-    assert scores == [{"x": 0, "y": 0, "z": 0}]
-    assert by_item(dataset, before, Popular(before).scores(np.array([1]))) == [{"x": 1, "y": 1, "z": 0}]
+    even = in_order(dataset, before, dict.fromkeys("xyz", 0))
+    assert ranked(dataset, before, last_item_markov(before), [1]) == [even]
+    assert ranked(dataset, before, Popular(before), [1])[0][-1] == "z"
 
 
 def test_popularity_is_counted_from_a_moment_on(make_dataset):

@@ -22,7 +22,7 @@ def test_leave_one_out_measures_users_with_three_events(make_dataset):
     judged = judged_users(sequences, "test", include_seen=False)
     assert judged.users.tolist() == [0, 2]
     assert rows(judged.targets) == [[3], [1]]
-    assert rows(judged.excluded) == [[1, 2], [3, 2, 2]]
+    assert rows(judged.excluded) == [[1, 2], [2, 3]]  # once, rising
     assert rows(judged_users(sequences, "validation", include_seen=False).targets) == [[2], [2]]
 
 
@@ -51,6 +51,16 @@ def test_users_of_a_period_are_measured_on_each_positive_item_of_it_once(make_da
 
 def test_only_the_first_of_equal_numbers_stays():
     assert rows(distinct(ragged([[3, 1, 3], [], [1, 1]]))) == [[3, 1], [], [1]]
+
+
+def test_a_span_of_users_keeps_what_is_theirs(make_dataset):
+    path = make_dataset({"a": ["x", "y", "x"], "b": ["x", "y", "z"], "c": ["z", "y", "z"]})
+    judged = judged_users(open_dataset(path).sequences, "test", include_seen=False)
+    span = judged.span(1, 3)
+    assert span.users.tolist() == [1, 2]
+    assert rows(span.targets) == [[3], [3]]
+    assert rows(span.excluded) == [[1, 2], [2, 3]]
+    assert span.unreachable.tolist() == [False, True]
 
 
 def test_membership_is_asked_row_by_row():

@@ -14,11 +14,11 @@ import pytest
 from recsys_cli.artifacts.manifest import LEDGER, writing_artifact
 from recsys_cli.config.settings import EvaluateSettings, ScoreSettings
 from recsys_cli.errors import ArtifactError, DataError, UsageError
+from recsys_cli.evaluation import baselines
 from recsys_cli.scoring import model_ranker
 from recsys_cli.scoring.ranker import Ranked, Ranker
 from recsys_cli.sequences.store import open_dataset
 from recsys_cli.sequences.vocabulary import tie_order
-from recsys_cli.stages import placed
 from recsys_cli.stages import score as score_stage
 from recsys_cli.stages.evaluate import evaluate
 from recsys_cli.stages.score import score
@@ -116,9 +116,11 @@ def test_the_list_of_a_baseline_differs_from_it_by_nothing(make_dataset):
     assert result.rankers[1].tied_targets > 0
 
 
-def test_the_size_of_batches_changes_no_baseline(films, monkeypatch):
+@pytest.mark.parametrize("dense_from", [0, 1])
+def test_the_size_of_batches_changes_no_baseline(films, monkeypatch, dense_from):
     whole = evaluate(films, recommendations=TABLE, settings=SHORT)
-    monkeypatch.setattr(placed, "SCORES_HELD", 6)  # one user at a time
+    monkeypatch.setattr(baselines, "DENSE_FROM", dense_from)
+    monkeypatch.setattr(baselines, "COUNTS_HELD", 1)  # one user at a time
     assert evaluate(films, recommendations=TABLE, settings=SHORT).rankers == whole.rankers
 
 
@@ -251,10 +253,14 @@ class ByNumber(Ranker):
         best = np.take_along_axis(scores, order, 1)
         return Ranked(np.where(best > -np.inf, order + 1, 0).astype(np.int32), best, best)
 
-    def tied(self, users, *, before, targets, exclude):
+    def rank_with_ties(self, users, *, before, top_k, exclude, targets):
+        ranked = self.rank(users, before=before, top_k=top_k, exclude=exclude)
+        return ranked, self._tied(users, targets, exclude)
+
+    def _tied(self, users, targets, exclude):
         rows = self._masked(users, exclude)[np.repeat(np.arange(len(users)), targets.lengths())]
         score = rows[np.arange(len(rows)), targets.values - 1]
-        return (rows == score[:, None]).sum(axis=1) > 1
+        return ((rows == score[:, None]).sum(axis=1) > 1) & (score > -np.inf)
 
     def _masked(self, users, exclude):
         scores = self.scores[users].copy()
