@@ -125,6 +125,5 @@ def _rising(lists: Ragged, size: int) -> Ragged:
 def _below(lists: Ragged, rows: NDArray[np.int64], limits: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many numbers of the given rows are below each limit. Rows of `lists` rise."""
     stride = int(max(lists.values.max(initial=0), limits.max(initial=0))) + 1
-    return (
-        np.searchsorted(lists.owners() * stride + lists.values, rows * stride + limits) - lists.offsets[rows]
-    )
+    keys = lists.owners() * stride + lists.values
+    return np.searchsorted(keys, rows * stride + limits) - lists.offsets[rows]

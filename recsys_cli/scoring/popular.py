@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys_cli.evaluation.full_ranking import first_remaining
 from recsys_cli.evaluation.popularity import last_days, popularity
 from recsys_cli.schemas import Part
 from recsys_cli.scoring.ranker import Ranked
@@ -21,35 +22,21 @@ class Popular(NamedTuple):
 
     def rank(self, exclude: Ragged, *, top_k: int) -> Ranked:
         """The `top_k` first items of each row of `exclude` that are not among its item numbers."""
-        places = self._remaining(exclude, top_k)
+        places = first_remaining(self._excluded_places(exclude), top_k)
         ended = places >= len(self.items)
         places[ended] = len(self.items)
         items = np.append(self.items, np.int32(0))[places]
         scores = np.append(self.events.astype(np.float32), -np.inf)[places].astype(np.float32)
         return Ranked(items, scores, np.full(items.shape, np.nan, np.float32))
 
-    def _remaining(self, exclude: Ragged, top_k: int) -> NDArray[np.int64]:
-        """(users, top_k) the places in the order that are left to each user; beyond its end, none.
-
-        With a user's excluded places p_0 < p_1 < …, place j of the list is j + (how many p_i - i ≤ j).
-        """
-        users, places = self._excluded_places(exclude)
-        before = np.arange(len(users)) - np.searchsorted(users, users)
-        stride = len(self.items) + top_k
-        keys = users * stride + places - before
-        starts = np.arange(len(exclude))[:, None] * stride
-        wanted = np.arange(top_k)
-        return wanted + np.searchsorted(keys, starts + wanted, side="right") - np.searchsorted(keys, starts)
-
-    def _excluded_places(self, exclude: Ragged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """User and place of each excluded item of the order, once, by user, then place."""
+    def _excluded_places(self, exclude: Ragged) -> Ragged:
+        """The places of each row's items in the order, once, rising."""
         place_of = np.full(max(self.items.max(initial=0), exclude.values.max(initial=0)) + 1, -1, np.int64)
         place_of[self.items] = np.arange(len(self.items))
-        users = np.repeat(np.arange(len(exclude)), exclude.lengths())
-        places = place_of[exclude.values]
-        size = max(1, len(self.items))
-        keys = np.unique(users[places >= 0] * size + places[places >= 0])
-        return keys // size, keys % size
+        places, size = place_of[exclude.values], max(1, len(self.items))
+        keys = np.unique(exclude.owners()[places >= 0] * size + places[places >= 0])
+        counts = np.bincount(keys // size, minlength=len(exclude))
+        return Ragged((keys % size).astype(np.int32), np.append(0, np.cumsum(counts)))
 
 
 def popular_items(
