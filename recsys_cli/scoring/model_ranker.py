@@ -102,7 +102,8 @@ class ModelRanker:
         allowed: Array | None,
     ) -> Ranked:
         """The lists of the first `count` users; the others are padding."""
-        scores, columns = (each[:count] for each in self._final_scores(vectors, excluded, top_k, allowed))
+        scores, columns = self._final_scores(vectors, excluded, top_k, allowed)
+        scores, columns = scores[:count], columns[:count]
         order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
         listed, columns = np.take_along_axis(scores, order, 1), np.take_along_axis(columns, order, 1)
         items = np.where(np.isneginf(listed), 0, self.joined.columns[columns]).astype(np.int32)

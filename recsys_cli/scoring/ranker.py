@@ -43,6 +43,10 @@ class Ranker(Protocol):
         """The `top_k` best items of each user."""
         ...
 
+
+class TieRanker(Ranker, Protocol):
+    """A ranker that `evaluate` can ask about ties too."""
+
     def rank_with_ties(
         self, users: NDArray[np.int64], *, before: Part | None, top_k: int, exclude: Ragged, targets: Ragged
     ) -> tuple[Ranked, NDArray[np.bool_]]:

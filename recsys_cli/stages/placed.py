@@ -17,7 +17,7 @@ from recsys_cli.evaluation.ties import Standing, standing_in_lists
 from recsys_cli.schemas import Part
 from recsys_cli.scoring.filters import denied_items, requested_users
 from recsys_cli.scoring.popular import popular_items
-from recsys_cli.scoring.ranker import Ranked, Ranker
+from recsys_cli.scoring.ranker import Ranked, Ranker, TieRanker
 from recsys_cli.scoring.recommendations import Lists
 from recsys_cli.scoring.stream import Rules, stream_lists
 from recsys_cli.sequences.ragged import Ragged, span_indices
@@ -70,7 +70,7 @@ def place_model(
 class _Watched(Ranker):
     """A ranker that also notes which targets of the measured users are tied, as it ranks these."""
 
-    def __init__(self, ranker: Ranker, judged: Judged) -> None:
+    def __init__(self, ranker: TieRanker, judged: Judged) -> None:
         self._ranker, self._judged = ranker, judged
         self.unknown_items = ranker.unknown_items
         self.tied = np.zeros(len(judged.targets.values), bool)  # false where nothing is ranked

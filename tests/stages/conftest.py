@@ -46,9 +46,6 @@ class FakeRanker:
         items = np.where(np.isneginf(best), 0, self.columns[order]).astype(np.int32)
         return Ranked(items, best, np.where(items > 0, best / 8, np.nan).astype(np.float32))
 
-    def rank_with_ties(self, users, *, before, top_k, exclude, targets):
-        raise NotImplementedError
-
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:

@@ -16,7 +16,7 @@ from recsys_cli.config.settings import EvaluateSettings, ScoreSettings
 from recsys_cli.errors import ArtifactError, DataError, UsageError
 from recsys_cli.evaluation import baselines
 from recsys_cli.scoring import model_ranker
-from recsys_cli.scoring.ranker import Ranked, Ranker
+from recsys_cli.scoring.ranker import Ranked, TieRanker
 from recsys_cli.sequences.store import open_dataset
 from recsys_cli.sequences.vocabulary import tie_order
 from recsys_cli.stages import score as score_stage
@@ -234,7 +234,7 @@ def test_lengths_are_checked():
             EvaluateSettings(**wrong)
 
 
-class ByNumber(Ranker):
+class ByNumber(TieRanker):
     """A stand-in for a model: every user's own order of the items; it cannot read one user's history."""
 
     unknown_items = 2
