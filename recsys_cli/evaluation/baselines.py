@@ -96,14 +96,13 @@ class ItemToItem:
     ) -> None:
         """`brought` is (users × columns), 1 or 0; `pairs` is (columns × columns), sparse or not."""
         self.name, self._brought, self._pairs = name, brought, pairs
-        size = brought.shape[1]
         if isinstance(pairs, np.ndarray):
-            self._filled = np.full(size, size)
+            self._filled = np.full(len(pairs), len(pairs))
         else:
             self._filled = np.diff(pairs.indptr)
-            self._with_excluded = sparse.vstack(
-                [pairs, EXCLUDED * sparse.eye_array(size, dtype=np.int64)], "csr"
-            )
+            diagonal = np.arange(len(self._filled))
+            excluded = sparse.csr_array((np.full(len(diagonal), EXCLUDED), (diagonal, diagonal)))
+            self._with_excluded = sparse.vstack([pairs, excluded], "csr")
 
     def rank(self, judged: Judged, k: int) -> Ranking:
         parts: list[Ranking] = []

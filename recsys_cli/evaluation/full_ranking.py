@@ -5,7 +5,7 @@ the lower column comes first, here as everywhere. `judged` has columns in place 
 column without a count has 0, as most have.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def rank_by_order(counts: NDArray[np.int64], judged: Judged, k: int) -> Ranking:
     """The same (columns,) counts for every user."""
     size = len(counts)
     order = np.argsort(-counts, kind="stable")
-    place_of = np.empty(size, np.int64)
+    place_of = np.empty(size, np.int32)
     place_of[order] = np.arange(size)
     taken = _rising(Ragged(place_of[judged.excluded.values], judged.excluded.offsets), size)
     lists = np.append(order, -1)[np.minimum(first_remaining(taken, min(k, size)), size)]
@@ -51,7 +51,7 @@ def rank_by_counts(counts: sparse.csr_array, judged: Judged, k: int) -> Ranking:
     One number stands for user, count and column, and falls as a list goes on; these numbers are
     sorted once, and everything else is looked up in them.
     """
-    users, size = counts.shape
+    users, size = cast("tuple[int, int]", counts.shape)
     height = int(counts.data.max(initial=0)) + 1
     keys, ends = _keys(counts, height), counts.indptr[1:].astype(np.int64)
     floor = np.arange(users) * height
@@ -84,7 +84,7 @@ def first_remaining(taken: Ragged, k: int) -> NDArray[np.int64]:
 
 def _keys(counts: sparse.csr_array, height: int) -> NDArray[np.int64]:
     """(entries,) rising: (user · height + count) · columns + how far the column is from the last."""
-    users, size = counts.shape
+    users, size = cast("tuple[int, int]", counts.shape)
     keys = np.maximum(counts.data, 0)
     keys += np.repeat(np.arange(users) * height, np.diff(counts.indptr))
     keys *= size
@@ -119,7 +119,7 @@ def _fill_up(lists: NDArray[np.int64], positive: NDArray[np.int64], excluded: Ra
 def _rising(lists: Ragged, size: int) -> Ragged:
     """The rows of numbers below `size`, each sorted."""
     base = lists.owners() * size
-    return Ragged(np.sort(base + lists.values) - base, lists.offsets)
+    return Ragged((np.sort(base + lists.values) - base).astype(np.int32), lists.offsets)
 
 
 def _below(lists: Ragged, rows: NDArray[np.int64], limits: NDArray[np.int64]) -> NDArray[np.int64]:
