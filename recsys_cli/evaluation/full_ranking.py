@@ -109,7 +109,8 @@ def _fill_up(lists: NDArray[np.int64], positive: NDArray[np.int64], excluded: Ra
     k = lists.shape[1]
     short = np.flatnonzero(positive < k)
     missing = np.arange(k) - positive[short, None]  # of the columns without a count; negative: listed
-    listed = Ragged(lists[short][missing < 0], np.append(0, np.cumsum(positive[short])))
+    given = lists[short][missing < 0].astype(np.int32)
+    listed = Ragged(given, np.append(0, np.cumsum(positive[short])))
     free = first_remaining(_rising(listed.beside(excluded.take(short)), size), k)
     free = np.where(free < size, free, -1)
     filled = np.take_along_axis(free, np.maximum(missing, 0), axis=1)
