@@ -1,4 +1,4 @@
-"""What a command computes on: processors, and memory that is kept. Must run before jax starts its backends."""
+"""What a command computes on: processors and memory. Must run before jax starts its backends."""
 
 import ctypes
 import logging

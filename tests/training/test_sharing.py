@@ -46,7 +46,8 @@ def train(devices, full_softmax):
     optimizer = make_optimizer(settings, STEPS)
     sharing = share_rows(ROWS, jax.devices()[:devices])
     step = make_train_step(fresh, optimizer, settings, full_softmax=full_softmax, sharing=sharing)
-    state, attributes = sharing.replicate((initial_state(fresh_params(fresh, settings.seed), optimizer), jnp.asarray(lists)))
+    state = initial_state(fresh_params(fresh, settings.seed), optimizer)
+    state, attributes = sharing.replicate((state, jnp.asarray(lists)))
     args = state, sharing.split(batch(0)), attributes
     text = step.lower(*args).compile().as_text()
     exported = jax.export.export(step, platforms=["cuda", "tpu"])(*args)
