@@ -5,6 +5,7 @@ can hold one of the k best are multiplied again, all users of a block together. 
 second product, whose shape never changes, so they do not depend on the batch.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -34,7 +35,7 @@ class Catalogue:
     def build(cls, vectors: NDArray[np.float32]) -> Self:
         padded = np.pad(vectors, [(0, -len(vectors) % BLOCK), (0, 0)], mode="edge")
         blocks = padded.reshape(-1, BLOCK, vectors.shape[1])
-        longest = float(np.linalg.norm(vectors, axis=1).max())
+        longest = float(np.linalg.norm(vectors, axis=1).max(initial=0.0))
         return cls(len(vectors), jnp.asarray(blocks), blocks.transpose(0, 2, 1).copy(), longest)
 
     @property
@@ -97,15 +98,17 @@ def _bounds(
     return bounds, slack.astype(np.float32)
 
 
-def _parts(pairs: NDArray[np.int64]) -> list[slice]:
-    """Spans of users with `PAIRS_AT_A_TIME` or fewer together, or of one user."""
-    after = np.cumsum(pairs)
-    starts = [0]
-    while starts[-1] < len(pairs):
-        done = after[starts[-1]] - pairs[starts[-1]]
-        last = int(np.searchsorted(after, done + PAIRS_AT_A_TIME, side="right"))
-        starts.append(max(starts[-1] + 1, last))
-    return [slice(first, last) for first, last in zip(starts, starts[1:], strict=False)]
+def _parts(pairs: NDArray[np.int64], first: int = 0) -> Iterator[slice]:
+    """Spans of users, halved until none holds more than `PAIRS_AT_A_TIME`, or one user is left.
+
+    Counted as users times the most pairs of one, which is the shape of what `_best` sorts.
+    """
+    if len(pairs) == 1 or len(pairs) * pairs.max(initial=0) <= PAIRS_AT_A_TIME:
+        yield slice(first, first + len(pairs))
+        return
+    half = len(pairs) // 2
+    yield from _parts(pairs[:half], first)
+    yield from _parts(pairs[half:], first + half)
 
 
 def _scores(

@@ -16,7 +16,8 @@ from recsys_cli.schemas import Part
 from recsys_cli.scoring.joined import Joined
 from recsys_cli.scoring.ranker import Ranked
 from recsys_cli.scoring.rerank import cross_attention_scores, head_tables, log_share
-from recsys_cli.scoring.retrieve import padded_columns, retrieve
+from recsys_cli.scoring.retrieve import padded_columns
+from recsys_cli.scoring.retriever import Found, Retriever
 from recsys_cli.scoring.ties import tied_targets
 from recsys_cli.scoring.users import UserVectors, encode_users
 from recsys_cli.sequences.ragged import Ragged
@@ -64,6 +65,10 @@ class ModelRanker:
         return catalogue_vectors(self.model, self.attribute_lists, jax.device_put(self.numbers))
 
     @cached_property
+    def retriever(self) -> Retriever:
+        return Retriever(self.vectors)
+
+    @cached_property
     def tables(self) -> HeadTables:
         return head_tables(self.model, self.attribute_lists)
 
@@ -99,7 +104,7 @@ class ModelRanker:
         excluded: NDArray[np.int32],
         count: int,
         top_k: int,
-        allowed: Array | None,
+        allowed: NDArray[np.bool_] | None,
     ) -> Ranked:
         """The lists of the first `count` users; the others are padding."""
         scores, columns = self._final_scores(vectors, excluded, top_k, allowed)
@@ -119,34 +124,25 @@ class ModelRanker:
         return np.asarray(tied)[: len(columns)] & (columns >= 0)
 
     def _final_scores(
-        self, users: UserVectors, excluded: NDArray[np.int32], top_k: int, allowed: Array | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        self, users: UserVectors, excluded: NDArray[np.int32], top_k: int, allowed: NDArray[np.bool_] | None
+    ) -> Found:
         """Scores and columns of each user's candidates, in the order that breaks ties."""
         keep = self.candidates if self.full else top_k
-        retrieved, columns = self._retrieve(users, excluded, keep, allowed)
-        scores = np.asarray(retrieved)
+        scores, columns = self.retriever.best(users.states, excluded, allowed, keep)
         if self.head_weight is not None:
             scores = scores + np.float32(self.head_weight) * np.asarray(self.cross_attention(users, columns))
-        return scores, np.asarray(columns)
+        return scores, columns
 
-    def retrieve_candidates(
-        self, users: UserVectors, excluded: NDArray[np.int32]
-    ) -> tuple[Float[Array, "users candidates"], Int[Array, "users candidates"]]:
+    def retrieve_candidates(self, users: UserVectors, excluded: NDArray[np.int32]) -> Found:
         """Retrieval scores and columns of each user's candidates, in the order that breaks ties."""
-        return self._retrieve(users, excluded, self.candidates, None)
-
-    def _retrieve(
-        self, users: UserVectors, excluded: NDArray[np.int32], keep: int, allowed: Array | None
-    ) -> tuple[Float[Array, "users kept"], Int[Array, "users kept"]]:
-        keep = min(keep, self.vectors.shape[0])
-        return retrieve(jax.device_put(users.states), self.vectors, jax.device_put(excluded), allowed, keep)
+        return self.retriever.best(users.states, excluded, None, self.candidates)
 
     def cross_attention(
-        self, users: UserVectors, columns: Int[Array, "users candidates"]
+        self, users: UserVectors, columns: NDArray[np.int32]
     ) -> Float[Array, "users candidates"]:
         """What the head adds to each user's candidates, before its weight."""
         user = HeadUser(users.states, users.history, users.lengths)  # pyright: ignore[reportArgumentType]
-        numbers = jax.device_put(self.numbers[np.asarray(columns)])
+        numbers = jax.device_put(self.numbers[columns])
         return cross_attention_scores(self.model, self.tables, user, numbers, self.attribute_lists)
 
     def encode_padded(
@@ -180,8 +176,8 @@ class ModelRanker:
         padding = _padding(len(users))
         return np.pad(users, (0, padding), mode="edge"), np.pad(columns, [(0, padding), (0, 0)], mode="edge")
 
-    def _allowed(self, allowed: NDArray[np.bool_] | None) -> Array | None:
-        return None if allowed is None else jax.device_put(allowed[self.joined.columns - 1])
+    def _allowed(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        return None if allowed is None else allowed[self.joined.columns - 1]
 
     def _probabilities(self, scores: NDArray[np.float32], order: NDArray[np.integer]) -> NDArray[np.float32]:
         """Of each user's candidates in this order; NaN where they have no meaning."""

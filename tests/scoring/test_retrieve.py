@@ -1,10 +1,12 @@
 """Retrieval and ranks over the catalogue against full sorts, in one tile and in many."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from recsys_cli.scoring import retrieve as module
 from recsys_cli.scoring.retrieve import padded_columns, rank_targets, retrieve
+from recsys_cli.scoring.retriever import Retriever
 from recsys_cli.sequences.ragged import Ragged
 
 RNG = np.random.default_rng(0)
@@ -31,14 +33,41 @@ def sorted_columns(user, allowed=None):
     return [c for c in np.argsort(-scores, kind="stable") if c not in gone]
 
 
-@pytest.mark.parametrize("allowed", [None, RNG.random(ITEMS) < 0.8])
-def test_the_best_columns_are_those_of_a_full_sort_and_come_ascending(allowed):
-    scores, columns = map(np.asarray, retrieve(STATES, VECTORS, EXCLUDED, allowed, keep=4))
+def best_on_processors(excluded, allowed, keep):
+    return Retriever(jnp.asarray(VECTORS)).best(STATES, excluded, allowed, keep)
+
+
+def best_on_accelerators(excluded, allowed, keep):
+    return map(np.asarray, retrieve(STATES, VECTORS, excluded, allowed, keep=keep))
+
+
+@pytest.mark.parametrize("best", [best_on_processors, best_on_accelerators])
+@pytest.mark.parametrize(
+    "allowed", [None, RNG.random(ITEMS) < 0.8, np.arange(ITEMS) == 2, np.zeros(ITEMS, bool)]
+)
+def test_the_best_columns_are_those_of_a_full_sort_and_come_ascending(best, allowed):
+    scores, columns = best(EXCLUDED, allowed, keep=4)
+    assert scores.shape == columns.shape == (USERS, 4)
     for user in range(USERS):
         wanted = sorted_columns(user, allowed)[:4]
         kept = columns[user][scores[user] > -np.inf]
         assert kept.tolist() == sorted(wanted)
         np.testing.assert_allclose(scores[user][scores[user] > -np.inf], STATES[user] @ VECTORS[kept].T)
+
+
+def test_a_retriever_asked_with_another_filter_answers_for_that_filter():
+    retriever = Retriever(jnp.asarray(VECTORS))
+    for allowed in (np.arange(ITEMS) < 6, np.arange(ITEMS) >= 6, None):
+        scores, columns = retriever.best(STATES, EXCLUDED, allowed, keep=3)
+        for user in range(USERS):
+            kept = columns[user][scores[user] > -np.inf]
+            assert kept.tolist() == sorted(sorted_columns(user, allowed)[:3])
+
+
+def test_more_columns_than_there_are_is_all_of_them():
+    scores, columns = best_on_processors(EXCLUDED, None, keep=ITEMS + 5)
+    assert scores.shape == (USERS, ITEMS)
+    assert (columns == np.arange(ITEMS)).all()
 
 
 def test_ranks_are_places_in_a_full_sort_and_zero_for_what_is_excluded():
