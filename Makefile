@@ -1,5 +1,7 @@
 # make demo   the four commands on sample_data/, into demo/
 # make test   format, lint, types, layers, tests
+# make bench  the benchmark beside its peers; needs DATA=DIR, benchmarks/README.md says of what
+# make bench-quick  its short rows alone
 # make clean  away with everything that these made
 #
 # Needs python3 (3.11 or later) and make; makes its own environment in .venv.
@@ -10,7 +12,7 @@ BIN := $(VENV)/bin
 DATA := sample_data
 DEMO := demo
 
-.PHONY: help demo test format clean
+.PHONY: help demo test bench bench-quick format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +27,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	touch $@
 
 demo: $(VENV)/installed
@@ -43,9 +49,15 @@ test: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
+bench: $(VENV)/installed-bench
+	$(BIN)/python benchmarks/run.py --data $(DATA)
+
+bench-quick: $(VENV)/installed-bench
+	$(BIN)/python benchmarks/run.py --data $(DATA) --quick
+
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-peers benchmark-output $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

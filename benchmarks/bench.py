@@ -1,0 +1,112 @@
+"""What every row needs: the data prepared once, the workers, and rounds in turn."""
+
+import csv
+import gzip
+import io
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from contender import Contender, ContenderError
+from peers import Peer
+from processes import timed
+from results import Result
+
+THREADS: Final = 2
+PAUSE: Final = 0.3  # seconds between rounds, until the threads of the last one sleep
+RECSYS: Final = (sys.executable, "-m", "recsys_cli")
+
+
+class UnavailableError(Exception):
+    """A peer that could not be installed; the message says why."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One run of the benchmark."""
+
+    data: Path
+    work: Path
+    peers: Mapping[str, Peer]
+    quick: bool
+    floor: Contender
+
+    def ours(self, name: str, script: str, **given: Any) -> Contender:
+        """A worker that is recsys."""
+        return Contender(name, sys.executable, script, {"threads": THREADS, **given}, self.work)
+
+    def peer(self, name: str, peer: str, script: str, **given: Any) -> Contender:
+        """A worker in the environment of `peer`. Raises UnavailableError where there is none."""
+        there = self.peers[peer]
+        if there.error:
+            raise UnavailableError(f"{peer} could not be installed: {there.error}")
+        return Contender(name, there.python, script, {"threads": THREADS, **given}, self.work)
+
+    def start(
+        self, stack: ExitStack, result: Result, contenders: Sequence[Callable[[], Contender]]
+    ) -> list[Contender]:
+        """Those of the peers that work, warmed up; of the others `result` notes why they do not."""
+        working: list[Contender] = []
+        for make in contenders:
+            try:
+                working.append(stack.enter_context(make()))
+            except (UnavailableError, ContenderError) as error:
+                result.notes.append(f"Not measured. {error}")
+        for each in working:
+            result.versions.update(each.about["versions"])
+        return working
+
+    def dataset(self, name: str, *, attributes: bool = False) -> Path:
+        """`recsys preprocess` of a folder of the data, made once a run."""
+        output = self.work / (f"{name}-attributes" if attributes else name)
+        if not output.exists():
+            source = self.data / name
+            tables = [
+                word
+                for entity in ("items", "users")
+                if attributes and (source / f"{entity}.csv.gz").exists()
+                for word in (f"--{entity}", source / f"{entity}.csv.gz")
+            ]
+            timed([*RECSYS, "preprocess", source / "interactions.csv.gz", *tables, "--output", output])
+        return output
+
+    def training_events(self, name: str) -> Path:
+        """The training part of leave-one-out as a CSV: all but each user's last two events."""
+        output = self.work / f"{name}-training.csv"
+        if not output.exists():
+            with gzip.open(self.data / name / "interactions.csv.gz", "rt", encoding="utf-8") as source:
+                header, *rows = list(csv.reader(source))
+            output.write_text(_csv([header, *_without_last_two(rows)]), encoding="utf-8")
+        return output
+
+
+def alternate(contenders: Sequence[Contender], rounds: int, **what: Any) -> dict[str, list[dict[str, float]]]:
+    """Each round asks one contender after the other, so that a drift of the machine meets them all."""
+    answers: dict[str, list[dict[str, float]]] = {each.name: [] for each in contenders}
+    for _ in range(rounds):
+        for each in contenders:
+            time.sleep(PAUSE)
+            answers[each.name].append(each.round(**what))
+    return answers
+
+
+def _without_last_two(rows: list[list[str]]) -> list[list[str]]:
+    left: dict[str, int] = {}
+    for row in rows:
+        left[row[0]] = left.get(row[0], 0) + 1
+    kept: list[list[str]] = []
+    for row in rows:
+        left[row[0]] -= 1
+        if left[row[0]] >= 2:
+            kept.append(row)
+    return kept
+
+
+def _csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

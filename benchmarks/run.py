@@ -1,0 +1,113 @@
+"""The benchmark: recsys beside its peers and the machine's floor, into results.json and RESULTS.md.
+
+    python benchmarks/run.py --data DIR [--quick] [--only ROW ...]
+
+DIR holds the folders `beauty` and `ml-1m`, each with `interactions.csv.gz` (columns user_id, item_id,
+timestamp) and perhaps `items.csv.gz`, `users.csv.gz`. Rows that are not run keep the figures they had, with
+their date and commit. Run it on a machine that does nothing else.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from bench import THREADS, Bench
+from contender import Contender, ContenderError
+from machine import describe_machine, provenance
+from peers import installed_peers
+from processes import ProcessError
+from report import render
+from results import Result
+from rows import train
+
+HERE: Final = Path(__file__).resolve().parent
+THREAD_VARIABLES: Final = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+ROWS: Final[dict[str, Callable[[Bench], Result]]] = {
+    "train": train.full_softmax,
+    "train-sampled": train.sampled_softmax,
+    "train-long": train.long_histories,
+    "train-head": train.cross_attention,
+}
+QUICK: Final = ("train",)
+
+
+def main() -> int:
+    """Run the rows asked for, one at a time; 1 where a row failed."""
+    arguments = _arguments()
+    _limit_threads()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    peers = installed_peers(arguments.peers)
+    document = _earlier(arguments.output) | {"machine": describe_machine(THREADS)}
+    with Contender("floor", sys.executable, "floor.py", {"threads": THREADS}, arguments.work) as floor:
+        bench = Bench(arguments.data.resolve(), arguments.work, peers, arguments.quick, floor)
+        for name in arguments.only or (QUICK if arguments.quick else ROWS):
+            document["rows"][name] = _measured(name, bench)
+            _write(document, arguments.output)
+    shutil.rmtree(arguments.work)
+    return int(any(row["failed"] for row in document["rows"].values()))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with fewer rounds")
+    parser.add_argument("--only", choices=ROWS, nargs="+", metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--output", type=Path, default=HERE, help="where results.json and RESULTS.md go")
+    parser.add_argument("--peers", type=Path, default=HERE.parent / ".venv-peers", help="their environments")
+    parser.add_argument(
+        "--work", type=Path, default=HERE.parent / "benchmark-output", help="made, then removed"
+    )
+    return parser.parse_args()
+
+
+def _limit_threads() -> None:
+    """For every process that is started from here: jax and pyarrow go by the processors they may use."""
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(THREADS)))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+
+
+def _measured(name: str, bench: Bench) -> dict[str, Any]:
+    """One row as JSON; a row that fails says so and does not stop the others."""
+    print(f"{time.strftime('%H:%M:%S')} {name}", file=sys.stderr, flush=True)
+    started, failed = time.monotonic(), ""
+    result = Result(name)
+    try:
+        result = ROWS[name](bench)
+    except (ContenderError, ProcessError) as error:
+        failed = str(error)
+        print(f"  failed: {failed}", file=sys.stderr, flush=True)
+    row = asdict(result) | {"failed": failed, "seconds": time.monotonic() - started, **provenance()}
+    for document, need in zip(row["required"], result.required, strict=True):
+        document["reached"] = need.reached
+    return row
+
+
+def _earlier(output: Path) -> dict[str, Any]:
+    path = output / "results.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": {}}
+
+
+def _write(document: dict[str, Any], output: Path) -> None:
+    """After every row, so that a run that is stopped has said what it knew. In the order of ROWS."""
+    document["rows"] = {name: document["rows"][name] for name in ROWS if name in document["rows"]}
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    (output / "results.json").write_text(text + "\n", encoding="utf-8")
+    (output / "RESULTS.md").write_text(render(document), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

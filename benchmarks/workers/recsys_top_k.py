@@ -1,0 +1,36 @@
+"""recsys: a round is the exact top k of every user, in batches as `score` has them."""
+
+import time
+
+import jax.numpy as jnp
+import numpy as np
+import turnstile
+from vectors import USERS, make_items, make_users
+
+from recsys_cli.config.settings import ScoreSettings
+from recsys_cli.scoring.retrieve import retrieve
+
+given = turnstile.arguments()
+at_once = ScoreSettings().users_per_batch
+users = make_users()
+catalogues = {count: jnp.asarray(make_items(count)) for count in given["items"]}
+
+
+def search(items: int, k: int) -> None:
+    """All users, nothing excluded; results come back to the host."""
+    none = jnp.full((at_once, 8), items, jnp.int32)
+    for first in range(0, USERS, at_once):
+        batch = jnp.asarray(users[first : first + at_once])
+        scores, columns = retrieve(batch, catalogues[items], none, None, k)
+        np.asarray(scores), np.asarray(columns)
+
+
+for items in given["items"]:
+    for k in given["ks"]:
+        search(items, k)
+turnstile.ready("recsys", "jax")
+while True:
+    cell = turnstile.wait()
+    started = time.perf_counter()
+    search(cell["items"], cell["k"])
+    turnstile.report(speed=USERS / (time.perf_counter() - started))
