@@ -5,7 +5,7 @@ import gzip
 import io
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,8 @@ from results import Result
 
 THREADS: Final = 2
 PAUSE: Final = 0.3  # seconds between rounds, until the threads of the last one sleep
+SHAPE: Final = {"embedding_dim": 64, "num_blocks": 2, "num_heads": 2, "max_length": 50}
 RECSYS: Final = (sys.executable, "-m", "recsys_cli")
-
-
-class UnavailableError(Exception):
-    """A peer that could not be installed; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,8 @@ class Bench:
     """One run of the benchmark."""
 
     data: Path
-    work: Path
+    work: Path  # what is made on the way; removed at the end
+    output: Path  # where results go
     peers: Mapping[str, Peer]
     quick: bool
     floor: Contender
@@ -40,21 +38,20 @@ class Bench:
         return Contender(name, sys.executable, script, {"threads": THREADS, **given}, self.work)
 
     def peer(self, name: str, peer: str, script: str, **given: Any) -> Contender:
-        """A worker in the environment of `peer`. Raises UnavailableError where there is none."""
+        """A worker in the environment of `peer`."""
         there = self.peers[peer]
-        if there.error:
-            raise UnavailableError(f"{peer} could not be installed: {there.error}")
-        return Contender(name, there.python, script, {"threads": THREADS, **given}, self.work)
+        missing = there.error and f"{' '.join(there.requirements)} could not be installed: {there.error}"
+        return Contender(name, there.python, script, {"threads": THREADS, **given}, self.work, missing)
 
     def start(
-        self, stack: ExitStack, result: Result, contenders: Sequence[Callable[[], Contender]]
+        self, stack: ExitStack, result: Result, ours: Sequence[Contender], peers: Sequence[Contender] = ()
     ) -> list[Contender]:
-        """Those of the peers that work, warmed up; of the others `result` notes why they do not."""
-        working: list[Contender] = []
-        for make in contenders:
+        """All of ours and those of the peers that work, warm; `result` notes why another peer does not."""
+        working = [stack.enter_context(each) for each in ours]
+        for each in peers:
             try:
-                working.append(stack.enter_context(make()))
-            except (UnavailableError, ContenderError) as error:
+                working.append(stack.enter_context(each))
+            except ContenderError as error:
                 result.notes.append(f"Not measured. {error}")
         for each in working:
             result.versions.update(each.about["versions"])
@@ -73,6 +70,24 @@ class Bench:
             ]
             timed([*RECSYS, "preprocess", source / "interactions.csv.gz", *tables, "--output", output])
         return output
+
+    def model(self, name: str, *, attributes: bool = False, head: bool = False) -> Path:
+        """A model of one epoch: weights do not change how fast they are used."""
+        output = self.work / f"model-{name}{'-attributes' * attributes}{'-head' * head}"
+        if not output.exists():
+            settings = self.settings(f"{output.name}.toml", head=head)
+            dataset = self.dataset(name, attributes=attributes)
+            timed([*RECSYS, "train", dataset, "--output", output, "--config", settings, "--epochs", "1"])
+        return output
+
+    def settings(self, name: str, *, head: bool, **others: int) -> Path:
+        """The benchmark's model as a configuration file of `recsys train`."""
+        path = self.work / name
+        lines = [f"{key} = {value}" for key, value in others.items()]
+        lines += ["[model]", *(f"{key} = {value}" for key, value in SHAPE.items())]
+        lines.append(f"cross_attention = {str(head).lower()}")
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
 
     def training_events(self, name: str) -> Path:
         """The training part of leave-one-out as a CSV: all but each user's last two events."""

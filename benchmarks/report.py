@@ -20,8 +20,8 @@ def _head(document: dict[str, Any]) -> str:
             "README.md says how it measures.",
             f"{machine['processor']}, {machine['cores']} cores ({flags}), {machine['memory_gb']} GB, "
             f"{machine['system']}, Python {machine['python']}; every side on {machine['threads']} threads.",
-            "A figure is the median of its rounds, with the lowest and the highest. A ratio is taken round by "
-            "round, so its spread is its own. × of the floor: 1 would be all that the machine can do.",
+            "A figure is the median of its rounds, with the lowest and the highest. A ratio is taken round "
+            "by round, so its spread is its own. × of the floor: 1 would be all that the machine can do.",
         ]
     )
 

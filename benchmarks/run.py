@@ -25,7 +25,7 @@ from peers import installed_peers
 from processes import ProcessError
 from report import render
 from results import Result
-from rows import train
+from rows import accuracy, evaluate, others, preprocess, scale, score, startup, top_k, train
 
 HERE: Final = Path(__file__).resolve().parent
 THREAD_VARIABLES: Final = (
@@ -40,20 +40,41 @@ ROWS: Final[dict[str, Callable[[Bench], Result]]] = {
     "train-sampled": train.sampled_softmax,
     "train-long": train.long_histories,
     "train-head": train.cross_attention,
+    "train-others": others.sasrec_elsewhere,
+    "top-k": top_k.exact_top_k,
+    "score": score.whole_command,
+    "re-rank": score.re_ranking,
+    "preprocess": preprocess.ten_million,
+    "preprocess-100m": preprocess.hundred_million,
+    "evaluate": evaluate.whole_command,
+    "start-up": startup.start_up,
+    "scale": scale.three_sweeps,
+    "million-items": scale.million_items,
+    "accuracy": accuracy.both_losses,
 }
-QUICK: Final = ("train",)
+QUICK: Final = ("train", "top-k", "score", "preprocess", "start-up")
+FULL: Final = tuple(name for name in ROWS if name != "accuracy")  # which takes a quarter of an hour alone
 
 
 def main() -> int:
     """Run the rows asked for, one at a time; 1 where a row failed."""
     arguments = _arguments()
     _limit_threads()
-    arguments.work.mkdir(parents=True, exist_ok=True)
+    for folder in (arguments.output, arguments.work):
+        folder.mkdir(parents=True, exist_ok=True)
+    os.environ["XDG_CACHE_HOME"] = str(arguments.work / "cache")
     peers = installed_peers(arguments.peers)
     document = _earlier(arguments.output) | {"machine": describe_machine(THREADS)}
     with Contender("floor", sys.executable, "floor.py", {"threads": THREADS}, arguments.work) as floor:
-        bench = Bench(arguments.data.resolve(), arguments.work, peers, arguments.quick, floor)
-        for name in arguments.only or (QUICK if arguments.quick else ROWS):
+        bench = Bench(
+            data=arguments.data.resolve(),
+            work=arguments.work,
+            output=arguments.output,
+            peers=peers,
+            quick=arguments.quick,
+            floor=floor,
+        )
+        for name in arguments.only or (QUICK if arguments.quick else FULL):
             document["rows"][name] = _measured(name, bench)
             _write(document, arguments.output)
     shutil.rmtree(arguments.work)
@@ -65,12 +86,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, with fewer rounds")
     parser.add_argument("--only", choices=ROWS, nargs="+", metavar="ROW", help=", ".join(ROWS))
-    parser.add_argument("--output", type=Path, default=HERE, help="where results.json and RESULTS.md go")
+    parser.add_argument("--output", type=Path, help="a directory for results.json and RESULTS.md")
     parser.add_argument("--peers", type=Path, default=HERE.parent / ".venv-peers", help="their environments")
     parser.add_argument(
         "--work", type=Path, default=HERE.parent / "benchmark-output", help="made, then removed"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    for name in ("beauty", "ml-1m"):
+        if not (arguments.data / name / "interactions.csv.gz").exists():
+            parser.error(f"--data {arguments.data}: {name}/interactions.csv.gz is not there.")
+    arguments.output = arguments.output or (HERE / "quick" if arguments.quick else HERE)
+    arguments.work = arguments.work.resolve()
+    return arguments
 
 
 def _limit_threads() -> None:

@@ -1,0 +1,38 @@
+"""From process start: `recsys --help`, and the loss of the first training steps."""
+
+import sys
+
+from bench import RECSYS, Bench
+from contender import WORKERS
+from processes import timed
+from results import Result
+
+
+def start_up(bench: Bench) -> Result:
+    """Whole processes; what is timed ends when they have answered."""
+    result = Result("start-up: recsys --help, and the first training steps on Beauty")
+    timed([*RECSYS, "--help"])
+    helped = result.add("recsys --help", "s", [timed([*RECSYS, "--help"]).seconds for _ in range(10)])
+    result.require("recsys --help", helped.median, 0.2, "s", at_least=False)
+    rounds = 2 if bench.quick else 3
+    caches = [str(bench.work / f"first-step-cache-{number}") for number in range(rounds)]
+    cold = result.add(
+        "first steps, nothing compiled before", "s", [_first_steps(bench, each) for each in caches]
+    )
+    result.add("first steps, compiled before", "s", [_first_steps(bench, each) for each in caches])
+    result.require("first training steps", cold.median, 8, "s", at_least=False)
+    result.notes.append(
+        "The model is the benchmark's with its cross-attention head; the loss is first looked at after 20 "
+        "steps, so these are in the time."
+    )
+    return result
+
+
+def _first_steps(bench: Bench, cache: str) -> float:
+    """Seconds from process start until the first loss is told; the process ends there."""
+    settings = bench.settings("first-steps.toml", head=True)
+    dataset = bench.dataset("beauty", attributes=True)
+    command = ["train", dataset, "--output", bench.work / "never", "--config", settings]
+    return timed(
+        [sys.executable, WORKERS / "recsys_first_step.py", *command], {"XDG_CACHE_HOME": cache}
+    ).seconds
