@@ -38,8 +38,8 @@ def ten_million(bench: Bench) -> Result:
     copied = bench.floor.round()["gbytes"] * 1e9
     share = size / copied / (rows / found["recsys preprocess"])
     result.floor = (
-        f"DuckDB's read and sort of the file is what can be had without validation, numbers and sequences; to "
-        f"move its {size / 1e6:.0f} MB once would take {size / copied:.2f} s, {100 * share:.1f} % of the command"
+        f"DuckDB's read and sort is what can be had without validation, numbers and sequences; to move the "
+        f"{size / 1e6:.0f} MB once would take {size / copied:.2f} s, {100 * share:.1f} % of the command"
     )
     return result
 

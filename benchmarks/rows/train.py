@@ -1,5 +1,6 @@
 """Training: targets (positions with a next item) a second, after compilation and a round of warm-up."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -7,6 +8,8 @@ from bench import Bench, alternate
 from contender import Contender
 from results import Result, ratios
 
+SAMPLED_NEGATIVES = 256  # of RecTools, for each position anew; ours are shared by a batch
+SAMPLED_PEER = f"RecTools, {SAMPLED_NEGATIVES} sampled negatives"
 DIM, BLOCKS, HEADS, USERS_PER_BATCH = 64, 2, 2, 128
 
 
@@ -19,9 +22,12 @@ def full_softmax(bench: Bench) -> Result:
 
 
 def sampled_softmax(bench: Bench) -> Result:
-    """Beauty, length 50, sampled negatives; the peer is the one of the row above."""
-    result = Result("train, Beauty, sampled softmax")
-    _compare(bench, result, "beauty", length=50, loss="sampled-softmax", batches=5 if bench.quick else 20)
+    """Beauty, length 50, 1,024 shared negatives; judged beside RecTools' full softmax."""
+    result = Result("train, Beauty, 64-d, 2 blocks, length 50, sampled softmax")
+    sampled = _rectools(
+        bench, SAMPLED_PEER, "beauty", 50, 5, loss="sampled_softmax", n_negatives=SAMPLED_NEGATIVES
+    )
+    _compare(bench, result, "beauty", length=50, loss="sampled-softmax", batches=20, others=[sampled])
     _require(result, "RecTools", 50)
     return result
 
@@ -53,7 +59,15 @@ def cross_attention(bench: Bench) -> Result:
 
 
 def _compare(
-    bench: Bench, result: Result, data: str, *, length: int, loss: str, batches: int, rounds: int = 5
+    bench: Bench,
+    result: Result,
+    data: str,
+    *,
+    length: int,
+    loss: str,
+    batches: int,
+    rounds: int = 5,
+    others: Sequence[Contender] = (),
 ) -> None:
     """recsys, RecTools' SASRec and the floor in turn; figures, ratios and the floor's share."""
     with ExitStack() as stack:
@@ -61,7 +75,7 @@ def _compare(
             stack,
             result,
             [recsys(bench, "recsys", data, length, loss)],
-            [_rectools(bench, "RecTools", data, length, batches)],
+            [_rectools(bench, "RecTools", data, length, batches), *others],
         )
         answers = alternate([bench.floor, ours, *peers], 2 if bench.quick else rounds)
     speeds = {each.name: speeds_of(answers[each.name]) for each in (ours, *peers)}
