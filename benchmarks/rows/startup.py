@@ -15,11 +15,10 @@ def start_up(bench: Bench) -> Result:
     helped = result.add("recsys --help", "s", [timed([*RECSYS, "--help"]).seconds for _ in range(10)])
     result.require("recsys --help", helped.median, 0.2, "s", at_least=False)
     bare = [timed([sys.executable, "-c", "pass"]).seconds for _ in range(10)]
-    imported = [
-        timed([sys.executable, "-c", "import jax, flax.nnx; jax.devices()"]).seconds for _ in range(3)
-    ]
+    imports = "import jax, flax.nnx; jax.devices()"
+    imported = [timed([sys.executable, "-c", imports]).seconds for _ in range(3)]
     result.add("the floor of --help: python -c pass", "s", bare)
-    result.add("the floor of a first step: python -c 'import jax, flax.nnx; jax.devices()'", "s", imported)
+    result.add(f"the floor of a first step: python -c '{imports}'", "s", imported)
     result.floor = "what the interpreter, and jax and flax, take to start before any code of ours"
     rounds = 2 if bench.quick else 3
     caches = [str(bench.work / f"first-step-cache-{number}") for number in range(rounds)]
