@@ -76,7 +76,7 @@ def _made(row: dict[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return _number(value) if isinstance(value, int | float) else str(value)
+    return _number(value) if isinstance(value, float) else str(value)
 
 
 def _number(value: float) -> str:

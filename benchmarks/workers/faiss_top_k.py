@@ -13,7 +13,7 @@ indices = {count: faiss.IndexFlatIP(DIM) for count in given["items"]}
 for count, index in indices.items():
     index.add(make_items(count))
     index.search(users[:1024], 10)
-turnstile.ready("faiss-cpu", "numpy")
+turnstile.ready("faiss-cpu")
 while True:
     cell = turnstile.wait()
     started = time.perf_counter()

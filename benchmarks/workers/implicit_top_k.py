@@ -11,7 +11,7 @@ users = make_users()
 catalogues = {count: make_items(count) for count in given["items"]}
 for items in catalogues.values():
     topk(items, users[:1024], 10, num_threads=given["threads"])
-turnstile.ready("implicit", "numpy")
+turnstile.ready("implicit")
 while True:
     cell = turnstile.wait()
     started = time.perf_counter()
