@@ -11,6 +11,7 @@ from results import Result, ratios
 
 MADE_EVENTS = WORKERS.with_name("made_events.py")
 USERS, ITEMS = 200_000, 50_000
+MANY_ROWS = (10_000_000, 100_000_000)
 
 
 def ten_million(bench: Bench) -> Result:
@@ -48,7 +49,7 @@ def hundred_million(bench: Bench) -> Result:
     """One run, after ten million rows in the same way: the same speed, and memory that stays."""
     result = Result("recsys preprocess, 100,000,000 rows of CSV, whole process")
     speeds: dict[int, float] = {}
-    for rows in (10_000_000, 100_000_000):
+    for rows in MANY_ROWS:
         events = _made(bench, rows)
         run = timed(_preprocess(bench, events))
         events.unlink()

@@ -30,6 +30,8 @@ SWEEPS: Final = {
     "items": [Size(300_000, size, 10_000) for size in (1_000, 10_000, 100_000)],
     "users": [Size(400_000, 10_000, size) for size in (1_000, 10_000, 100_000)],
 }
+MILLION: Final = Size(1_300_000, 1_000_000, 100_000)
+POSITIONS: Final = Size(200_000, 40_000, 10_000)
 
 
 def three_sweeps(bench: Bench) -> Result:
@@ -43,8 +45,8 @@ def three_sweeps(bench: Bench) -> Result:
             result.table.append([grown, f"{getattr(size, grown):,}", *cells])
         for stage in STAGES:
             _require_linear(result, grown, stage, [each[stage] for each in runs[grown]])
-    few, _, many = (each["score"].peak_mb for each in runs["users"])
-    result.require("score, memory of 100 times the users", many / few, 1.25, "×", at_least=False)
+    peaks = [each["score"].peak_mb for each in runs["users"]]
+    result.require("score, memory of 100 times the users", peaks[-1] / peaks[0], 1.25, "×", at_least=False)
     _require_free_of_positions(result, bench)
     _plot(runs, bench.output / "scale.svg")
     result.notes.append("![seconds and memory](scale.svg)")
@@ -58,14 +60,13 @@ def three_sweeps(bench: Bench) -> Result:
 def million_items(bench: Bench) -> Result:
     """One epoch with sampled softmax in large batches, then 100,000 users scored, and a tenth of them."""
     result = Result("a catalogue of 1,000,000 items: train with sampled softmax, score 100,000 users")
-    size = Size(1_300_000, 1_000_000, 100_000)
     dataset, model = bench.work / "million", bench.work / "million-model"
-    made = _events(bench, size)
+    made = _events(bench, MILLION)
     timed([*RECSYS, "preprocess", made, "--output", dataset])
     settings = bench.settings("million.toml", head=False, rows_per_batch=128, min_epochs=1, epochs=1)
     train = timed([*RECSYS, "train", dataset, "--output", model, "--config", settings])
     users = bench.work / "users.csv"
-    users.write_text("user_id\n" + "\n".join(map(str, range(1, size.users // 10 + 1))), encoding="utf-8")
+    users.write_text("user_id\n" + "\n".join(map(str, range(1, MILLION.users // 10 + 1))), encoding="utf-8")
     command = [*RECSYS, "score", model, "--dataset", dataset, "--output", bench.work / "million.parquet"]
     command += ["--scorer", "retrieval", "--overwrite"]
     tenth, score = timed([*command, "--users", users]), timed(command)
@@ -89,15 +90,14 @@ def _require_linear(result: Result, grown: str, stage: str, runs: list[Timed]) -
 
 def _require_free_of_positions(result: Result, bench: Bench) -> None:
     """Ten times the positions in a batch, full softmax: what is added, as a share of positions × items."""
-    size = Size(200_000, 40_000, 10_000)
     dataset = bench.work / "positions"
-    timed([*RECSYS, "preprocess", _events(bench, size), "--output", dataset, "--overwrite"])
+    timed([*RECSYS, "preprocess", _events(bench, POSITIONS), "--output", dataset, "--overwrite"])
     peaks: list[float] = []
     for rows in (16, 160):
         settings = bench.settings("positions.toml", head=False, rows_per_batch=rows, epochs=1)
         command = [*RECSYS, "train", dataset, "--output", bench.work / "positions-model", "--overwrite"]
         peaks.append(timed([*command, "--loss", "full-softmax", "--config", settings]).peak_mb)
-    logits = (160 - 16) * 50 * size.items * 4 / 2**20
+    logits = (160 - 16) * 50 * POSITIONS.items * 4 / 2**20
     result.add("train, 16 rows a batch, 40,000 items, full softmax", "MB", peaks[:1])
     result.add("train, 160 rows a batch", "MB", peaks[1:])
     result.require(
