@@ -20,7 +20,7 @@ def start_up(bench: Bench) -> Result:
     result.add("the floor of --help: python -c pass", "s", bare)
     result.add(f"the floor of a first step: python -c '{imports}'", "s", imported)
     result.floor = "what the interpreter, and jax and flax, take to start before any code of ours"
-    rounds = 2 if bench.quick else 3
+    rounds = 1 if bench.quick else 3
     caches = [str(bench.work / f"first-step-cache-{number}") for number in range(rounds)]
     cold = result.add(
         "first steps, nothing compiled before", "s", [_first_steps(bench, each) for each in caches]
