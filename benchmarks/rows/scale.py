@@ -26,9 +26,9 @@ class Size:
 
 
 SWEEPS: Final = {
-    "interactions": [Size(size, 1_000, 1_000) for size in (10_000, 100_000, 1_000_000)],
-    "items": [Size(300_000, size, 10_000) for size in (1_000, 10_000, 100_000)],
-    "users": [Size(400_000, 10_000, size) for size in (1_000, 10_000, 100_000)],
+    "interactions": [Size(size, 1_000, 1_000) for size in (5_000, 50_000, 500_000)],
+    "items": [Size(150_000, size, 10_000) for size in (1_000, 10_000, 100_000)],
+    "users": [Size(300_000, 10_000, size) for size in (1_000, 10_000, 100_000)],
 }
 MILLION: Final = Size(1_300_000, 1_000_000, 100_000)
 POSITIONS: Final = Size(200_000, 40_000, 10_000)

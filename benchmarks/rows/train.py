@@ -16,7 +16,7 @@ DIM, BLOCKS, HEADS, USERS_PER_BATCH = 64, 2, 2, 128
 def full_softmax(bench: Bench) -> Result:
     """Beauty, length 50, the whole catalogue as negatives."""
     result = Result("train, Beauty, 64-d, 2 blocks, length 50, full softmax")
-    _compare(bench, result, "beauty", length=50, loss="full-softmax", batches=5 if bench.quick else 20)
+    _compare(bench, result, "beauty", length=50, loss="full-softmax", batches=5 if bench.quick else 10)
     _require(result, "RecTools", 25, share=0.4)
     return result
 
@@ -27,7 +27,7 @@ def sampled_softmax(bench: Bench) -> Result:
     sampled = _rectools(
         bench, SAMPLED_PEER, "beauty", 50, 5, loss="sampled_softmax", n_negatives=SAMPLED_NEGATIVES
     )
-    _compare(bench, result, "beauty", length=50, loss="sampled-softmax", batches=20, others=[sampled])
+    _compare(bench, result, "beauty", length=50, loss="sampled-softmax", batches=10, others=[sampled])
     _require(result, "RecTools", 50)
     return result
 
