@@ -131,7 +131,7 @@ def _plot(runs: dict[str, list[dict[str, Timed]]], path: Path) -> None:
     import matplotlib as mpl  # noqa: PLC0415  (of the extra `bench`, needed by this row alone)
 
     mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "recsys"
+    mpl.rcParams.update({"svg.hashsalt": "recsys", "svg.fonttype": "none"})
     from matplotlib import pyplot as plt  # noqa: PLC0415  (after the choice of what it draws with)
 
     figure, panels = plt.subplots(2, 3, figsize=(10, 6), sharex="col", constrained_layout=True)
