@@ -1,8 +1,5 @@
 """What every row needs: the data prepared once, the workers, and rounds in turn."""
 
-import csv
-import gzip
-import io
 import json
 import sys
 import time
@@ -12,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from contender import Contender, ContenderError
+from contender import WORKERS, Contender, ContenderError
 from peers import Peer
 from processes import timed
 from results import Result
@@ -100,9 +97,8 @@ class Bench:
         """The training part of leave-one-out as a CSV: all but each user's last two events."""
         output = self.work / f"{name}-training.csv"
         if not output.exists():
-            with gzip.open(self.data / name / "interactions.csv.gz", "rt", encoding="utf-8") as source:
-                header, *rows = list(csv.reader(source))
-            output.write_text(_csv([header, *_without_last_two(rows)]), encoding="utf-8")
+            source = self.data / name / "interactions.csv.gz"
+            timed([sys.executable, WORKERS / "training_part.py", source, output])
         return output
 
 
@@ -114,21 +110,3 @@ def alternate(contenders: Sequence[Contender], rounds: int, **what: Any) -> dict
             time.sleep(PAUSE)
             answers[each.name].append(each.round(**what))
     return answers
-
-
-def _without_last_two(rows: list[list[str]]) -> list[list[str]]:
-    left: dict[str, int] = {}
-    for row in rows:
-        left[row[0]] = left.get(row[0], 0) + 1
-    kept: list[list[str]] = []
-    for row in rows:
-        left[row[0]] -= 1
-        if left[row[0]] >= 2:
-            kept.append(row)
-    return kept
-
-
-def _csv(rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

@@ -70,6 +70,7 @@ class Contender:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        _open(self._process.stdout).close()
 
 
 def _open(pipe: IO[str] | None) -> IO[str]:

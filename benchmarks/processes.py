@@ -15,7 +15,7 @@ class Timed:
     """A process that ended well."""
 
     seconds: float
-    peak_mb: float  # of resident memory
+    peak_mb: float  # of resident memory; at least what this process has, since Linux hands that on
     stdout: str
 
 
