@@ -117,10 +117,10 @@ def _measured(name: str, bench: Bench) -> dict[str, Any]:
     except (ContenderError, ProcessError) as error:
         failed = str(error)
         print(f"  failed: {failed}", file=sys.stderr, flush=True)
-    row = asdict(result) | {"failed": failed, "seconds": time.monotonic() - started, **provenance()}
-    for document, need in zip(row["required"], result.required, strict=True):
-        document["reached"] = need.reached
-    return row
+    document = asdict(result)
+    for written, need in zip(document["required"], result.required, strict=True):
+        written["reached"] = need.reached
+    return document | {"failed": failed, "seconds": time.monotonic() - started, **provenance()}
 
 
 def _earlier(output: Path) -> dict[str, Any]:
