@@ -5,24 +5,22 @@ import time
 import jax.numpy as jnp
 import numpy as np
 import turnstile
+from recsys_cli.scoring.retriever import Retriever
 from vectors import USERS, make_items, make_users
 
 from recsys_cli.config.settings import ScoreSettings
-from recsys_cli.scoring.retrieve import retrieve
 
 given = turnstile.arguments()
 at_once = ScoreSettings().users_per_batch
 users = make_users()
-catalogues = {count: jnp.asarray(make_items(count)) for count in given["items"]}
+retrievers = {count: Retriever(jnp.asarray(make_items(count))) for count in given["items"]}
 
 
 def search(items: int, k: int) -> None:
-    """All users, nothing excluded; results come back to the host."""
-    none = jnp.full((at_once, 8), items, jnp.int32)
+    """All users, nothing excluded."""
+    none = np.full((at_once, 8), items, np.int32)
     for first in range(0, USERS, at_once):
-        batch = jnp.asarray(users[first : first + at_once])
-        scores, columns = retrieve(batch, catalogues[items], none, None, k)
-        np.asarray(scores), np.asarray(columns)
+        retrievers[items].best(users[first : first + at_once], none, None, k)
 
 
 for items in given["items"]:
