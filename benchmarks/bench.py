@@ -17,7 +17,7 @@ from results import Result
 THREADS: Final = 2
 PAUSE: Final = 0.3  # seconds between rounds, until the threads of the last one sleep
 SHAPE: Final = {"embedding_dim": 64, "num_blocks": 2, "num_heads": 2, "max_length": 50}
-RECSYS: Final = (sys.executable, "-m", "recsys_cli")
+RECSYS: Final = (sys.executable, "-P", "-m", "recsys_cli")  # the one installed, wherever this is run from
 
 
 @dataclass(frozen=True)
