@@ -10,18 +10,18 @@ their date and commit. Run it on a machine that does nothing else.
 import argparse
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from bench import THREADS, Bench
 from contender import Contender, ContenderError
 from machine import describe_machine, provenance
-from peers import installed_peers
+from peers import Peer, installed_peers
 from processes import ProcessError
 from report import render
 from results import Result
@@ -62,13 +62,18 @@ def main() -> int:
     _limit_threads()
     for folder in (arguments.output, arguments.work):
         folder.mkdir(parents=True, exist_ok=True)
-    os.environ["XDG_CACHE_HOME"] = str(arguments.work / "cache")
     peers = installed_peers(arguments.peers)
+    with TemporaryDirectory(prefix="run-", dir=arguments.work) as work:
+        return _run(arguments, Path(work), peers)
+
+
+def _run(arguments: argparse.Namespace, work: Path, peers: dict[str, Peer]) -> int:
     document = _earlier(arguments.output) | {"machine": describe_machine(THREADS)}
-    with Contender("floor", sys.executable, "floor.py", {"threads": THREADS}, arguments.work) as floor:
+    os.environ["XDG_CACHE_HOME"] = str(work / "cache")
+    with Contender("floor", sys.executable, "floor.py", {"threads": THREADS}, work) as floor:
         bench = Bench(
             data=arguments.data.resolve(),
-            work=arguments.work,
+            work=work,
             output=arguments.output,
             peers=peers,
             quick=arguments.quick,
@@ -77,7 +82,6 @@ def main() -> int:
         for name in arguments.only or (QUICK if arguments.quick else FULL):
             document["rows"][name] = _measured(name, bench)
             _write(document, arguments.output)
-    shutil.rmtree(arguments.work)
     return int(any(row["failed"] for row in document["rows"].values()))
 
 
@@ -89,7 +93,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help="a directory for results.json and RESULTS.md")
     parser.add_argument("--peers", type=Path, default=HERE.parent / ".venv-peers", help="their environments")
     parser.add_argument(
-        "--work", type=Path, default=HERE.parent / "benchmark-output", help="made, then removed"
+        "--work",
+        type=Path,
+        default=HERE.parent / "benchmark-output",
+        help="where to make what is removed again",
     )
     arguments = parser.parse_args()
     for name in ("beauty", "ml-1m"):

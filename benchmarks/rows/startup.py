@@ -1,4 +1,4 @@
-"""From process start: `recsys --help`, and the loss of the first training steps."""
+"""From process start: `recsys --help`, and the loss of the first training step."""
 
 import sys
 
@@ -10,7 +10,7 @@ from results import Result
 
 def start_up(bench: Bench) -> Result:
     """Whole processes; what is timed ends when they have answered."""
-    result = Result("start-up: recsys --help, and the first training steps on Beauty")
+    result = Result("start-up: recsys --help, and the first training step on Beauty")
     timed([*RECSYS, "--help"])
     helped = result.add("recsys --help", "s", [timed([*RECSYS, "--help"]).seconds for _ in range(10)])
     result.require("recsys --help", helped.median, 0.2, "s", at_least=False)
@@ -23,13 +23,13 @@ def start_up(bench: Bench) -> Result:
     rounds = 1 if bench.quick else 3
     caches = [str(bench.work / f"first-step-cache-{number}") for number in range(rounds)]
     cold = result.add(
-        "first steps, nothing compiled before", "s", [_first_steps(bench, each) for each in caches]
+        "first step, nothing compiled before", "s", [_first_steps(bench, each) for each in caches]
     )
-    result.add("first steps, compiled before", "s", [_first_steps(bench, each) for each in caches])
-    result.require("first training steps", cold.median, 8, "s", at_least=False)
+    result.add("first step, compiled before", "s", [_first_steps(bench, each) for each in caches])
+    result.require("first training step", cold.median, 8, "s", at_least=False)
     result.notes.append(
-        "The model is the benchmark's with its cross-attention head; the loss is first looked at after 20 "
-        "steps, so these are in the time."
+        "The model is the benchmark's with its cross-attention head; the process ends with "
+        "the first step's loss."
     )
     return result
 

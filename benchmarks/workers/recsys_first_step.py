@@ -1,10 +1,11 @@
-"""The command line as it is, but ended by the first loss that it is told."""
+"""The command line as it is, but the loss of the first step is looked at at once, and ends the process."""
 
 import os
 import sys
 
 from recsys_cli.cli.main import main
 from recsys_cli.cli.training_progress import EpochLines
+from recsys_cli.training import loop
 
 
 def stop(*_: object) -> None:
@@ -12,5 +13,7 @@ def stop(*_: object) -> None:
     os._exit(0)
 
 
+assert loop.STEPS_BETWEEN_LOOKS > 1
+loop.STEPS_BETWEEN_LOOKS = 1
 EpochLines.stepped = stop
 sys.exit(main())
