@@ -3,6 +3,7 @@
 RecBole trains on one row a target (the history before it), so a batch of 2,048 rows has 2,048 targets.
 """
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -18,9 +19,11 @@ ROWS_PER_BATCH = 2048  # RecBole's own default
 given = turnstile.arguments()
 torch.set_num_threads(given["threads"])
 torch.load = lambda *args, load=torch.load, **kwargs: load(*args, **{"weights_only": False, **kwargs})
-folder = Path(given["folder"])
+folder = Path(given["folder"]).resolve()
 shutil.rmtree(folder, ignore_errors=True)
 (folder / "data").mkdir(parents=True)
+events = Path(given["events"]).resolve()
+os.chdir(folder)  # RecBole writes its own logs to where it runs
 state = {"batches": 0, "targets": 0, "since": 0.0, "warm": False}
 
 
@@ -45,7 +48,7 @@ def counted(interaction: Any) -> Any:
 
 
 header = "user_id:token\titem_id:token\ttimestamp:float\n"
-lines = Path(given["events"]).read_text(encoding="utf-8").partition("\n")[2].replace(",", "\t")
+lines = events.read_text(encoding="utf-8").partition("\n")[2].replace(",", "\t")
 (folder / "data" / "data.inter").write_text(header + lines, encoding="utf-8")
 config = Config(
     model="SASRec",

@@ -5,10 +5,10 @@ import time
 import jax.numpy as jnp
 import numpy as np
 import turnstile
-from recsys_cli.scoring.retriever import Retriever
 from vectors import USERS, make_items, make_users
 
 from recsys_cli.config.settings import ScoreSettings
+from recsys_cli.scoring.retriever import Retriever
 
 given = turnstile.arguments()
 at_once = ScoreSettings().users_per_batch
