@@ -2,7 +2,7 @@
 
 A product of which only the maximum of each block of neighbours is kept; then only the blocks that
 can hold one of the k best are multiplied again, all users of a block together. Scores come from the
-second product, whose shape never changes, so they do not depend on the batch.
+second product, whose shape depends on catalogue and k alone, so they do not depend on the batch.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 BLOCK: Final = 32  # neighbouring items of which the maximum is kept
-GROUP: Final = 32  # users multiplied with a block at a time
+USERS_AT_A_TIME: Final = 1024
 MAXIMA_AT_A_TIME: Final = 1 << 22  # 16 MiB: beyond 32 MiB glibc returns and clears the pages each time
 PAIRS_AT_A_TIME: Final = 1 << 17  # users x blocks looked into; more only where one user alone has more
 NEVER: Final = np.uint64(2**64 - 1)
@@ -40,7 +40,13 @@ class Catalogue:
 
     @property
     def users_at_a_time(self) -> int:
-        return max(1, min(1024, MAXIMA_AT_A_TIME // len(self.columns)))
+        """Few enough for the maxima to be small, enough for a block to be wanted by several users."""
+        return max(1, min(USERS_AT_A_TIME, MAXIMA_AT_A_TIME // max(1, len(self.columns))))
+
+    def group(self, k: int) -> int:
+        """Users multiplied with a block at a time: about as many as want one; a power of two, 8 to 64."""
+        wanted = self.users_at_a_time * k // max(1, len(self.columns))
+        return min(64, max(8, 1 << wanted.bit_length()))
 
 
 @jax.jit
@@ -60,16 +66,17 @@ def best_items(
 
     `excluded` (users, slots) holds columns that score minus infinity; `catalogue.items` is none.
     """
-    maxima = np.array(block_maxima(jnp.asarray(states), catalogue.blocks))
+    maxima = np.asarray(block_maxima(jnp.asarray(states), catalogue.blocks))
     bounds, slack = _bounds(maxima, states, catalogue, excluded, k)
-    pairs = np.count_nonzero(maxima >= (bounds - 2 * slack)[:, None], axis=1)
+    users, blocks = np.divmod(np.flatnonzero(maxima >= (bounds - 2 * slack)[:, None]), maxima.shape[1])
     values = np.empty((len(states), k), np.float32)
     columns = np.empty((len(states), k), np.int32)
-    for part in _parts(pairs):
-        users, blocks = np.nonzero(maxima[part] >= (bounds - 2 * slack)[part, None])
-        scores = _scores(states[part], catalogue, users, blocks)
-        _exclude(scores, users, blocks, excluded[part], catalogue)
-        values[part], columns[part] = _best(scores, users, blocks, (bounds - slack)[part], catalogue.items, k)
+    for part in _parts(np.bincount(users, minlength=len(states))):
+        pairs = slice(*np.searchsorted(users, [part.start, part.stop]))
+        owner, block = users[pairs] - part.start, blocks[pairs]
+        scores = _scores(states[part], catalogue, owner, block, catalogue.group(k))
+        _exclude(scores, owner, block, excluded[part], catalogue)
+        values[part], columns[part] = _best(scores, owner, block, (bounds - slack)[part], catalogue.items, k)
     return values, columns
 
 
@@ -90,11 +97,10 @@ def _bounds(
     if number < k:
         return np.full(len(states), -np.inf, np.float32), slack.astype(np.float32)
     users, slots = np.nonzero(excluded < catalogue.items)
-    tainted = users, excluded[users, slots] // BLOCK
-    held = maxima[tainted]
-    maxima[tainted] = -np.inf
-    bounds = np.partition(maxima, number - k, axis=1)[:, number - k]
-    maxima[tainted] = held
+    proof = maxima.copy()
+    proof[users, excluded[users, slots] // BLOCK] = -np.inf
+    proof.partition(number - k, axis=1)
+    bounds = proof[:, number - k]
     return bounds, slack.astype(np.float32)
 
 
@@ -112,19 +118,23 @@ def _parts(pairs: NDArray[np.int64], first: int = 0) -> Iterator[slice]:
 
 
 def _scores(
-    states: NDArray[np.float32], catalogue: Catalogue, users: NDArray[np.int64], blocks: NDArray[np.int64]
+    states: NDArray[np.float32],
+    catalogue: Catalogue,
+    users: NDArray[np.int64],
+    blocks: NDArray[np.int64],
+    group: int,
 ) -> NDArray[np.float32]:
-    """(pairs, block) scores of the block of each pair, `GROUP` users of a block in one product."""
+    """(pairs, block) scores of the block of each pair, `group` users of a block in one product."""
     number = len(catalogue.columns)
     order = np.argsort(blocks.astype(np.uint16 if number < 1 << 16 else np.uint32), kind="stable")
     counts = np.bincount(blocks, minlength=number)
-    groups = -(-counts // GROUP)
-    moved = (np.cumsum(groups) - groups) * GROUP - (np.cumsum(counts) - counts)
+    groups = -(-counts // group)
+    moved = (np.cumsum(groups) - groups) * group - (np.cumsum(counts) - counts)
     places = np.empty_like(order)
     places[order] = np.arange(len(order)) + np.repeat(moved, counts)
-    members = np.zeros(int(groups.sum()) * GROUP, np.int64)
+    members = np.zeros(int(groups.sum()) * group, np.int64)
     members[places] = users
-    left = states.take(members, axis=0).reshape(-1, GROUP, states.shape[1])
+    left = states.take(members, axis=0).reshape(-1, group, states.shape[1])
     right = catalogue.columns.take(np.repeat(np.arange(number), groups), axis=0)
     return np.matmul(left, right).reshape(-1, BLOCK).take(places, axis=0)
 
