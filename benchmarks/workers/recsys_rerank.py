@@ -7,12 +7,14 @@ import jax
 import numpy as np
 import turnstile
 
+from recsys_cli.cli.device import keep_freed_memory
 from recsys_cli.config.settings import ScoreSettings
 from recsys_cli.models.store import open_model
 from recsys_cli.scoring.model_ranker import load_ranker
 from recsys_cli.sequences.store import open_dataset
 
 USERS = 8192
+keep_freed_memory()  # as every command does
 given = turnstile.arguments()
 candidates = given["candidates"]
 source, trained = open_dataset(Path(given["dataset"])), open_model(Path(given["model"]))

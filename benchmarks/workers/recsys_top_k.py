@@ -7,9 +7,11 @@ import numpy as np
 import turnstile
 from vectors import USERS, make_items, make_users
 
+from recsys_cli.cli.device import keep_freed_memory
 from recsys_cli.config.settings import ScoreSettings
 from recsys_cli.scoring.retriever import Retriever
 
+keep_freed_memory()  # as every command does
 given = turnstile.arguments()
 at_once = ScoreSettings().users_per_batch
 users = make_users()

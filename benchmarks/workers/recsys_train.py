@@ -8,6 +8,7 @@ import jax
 import turnstile
 from flax import nnx
 
+from recsys_cli.cli.device import keep_freed_memory
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.models.recommender import Recommender
 from recsys_cli.sequences.store import open_dataset
@@ -56,6 +57,7 @@ def operations(run: Run) -> float:
     return FORWARD_AND_BACKWARD * (encoder + attention + items * shape.embedding_dim)
 
 
+keep_freed_memory()  # as every command does
 given = turnstile.arguments()
 settings = TrainSettings.model_validate(given["settings"])
 run = dataclasses.replace(
