@@ -2,12 +2,12 @@
 
 A product of which only the maximum of each block of neighbours is kept; then only the blocks that
 can hold one of the k best are multiplied again, all users of a block together. Scores come from the
-second product, whose shape depends on catalogue and k alone, so they do not depend on the batch.
+second product, whose shape never changes, so they do not depend on the batch.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 BLOCK: Final = 32  # neighbouring items of which the maximum is kept
 USERS_AT_A_TIME: Final = 1024
 MAXIMA_AT_A_TIME: Final = 1 << 22  # 16 MiB: beyond 32 MiB glibc returns and clears the pages each time
-PAIRS_AT_A_TIME: Final = 1 << 17  # users x blocks looked into; more only where one user alone has more
+PAIRS_AT_A_TIME: Final = 1 << 14  # users x blocks looked into: 2 MiB of scores; more to fill the groups
+GROUP: Final = 32  # users multiplied with a block at a time
 NEVER: Final = np.uint64(2**64 - 1)
 
 
@@ -43,10 +44,13 @@ class Catalogue:
         """Few enough for the maxima to be small, enough for a block to be wanted by several users."""
         return max(1, min(USERS_AT_A_TIME, MAXIMA_AT_A_TIME // max(1, len(self.columns))))
 
-    def group(self, k: int) -> int:
-        """Users multiplied with a block at a time: about as many as want one; a power of two, 8 to 64."""
-        wanted = self.users_at_a_time * k // max(1, len(self.columns))
-        return min(64, max(8, 1 << wanted.bit_length()))
+
+class Grouped(NamedTuple):
+    """Users who look into the same block, side by side."""
+
+    members: NDArray[np.int64]  # (groups * GROUP,) users; the number of users fills a group up
+    blocks: NDArray[np.int64]  # (groups,)
+    places: NDArray[np.int64]  # (pairs,) where each pair is among the members
 
 
 @jax.jit
@@ -71,12 +75,13 @@ def best_items(
     users, blocks = np.divmod(np.flatnonzero(maxima >= (bounds - 2 * slack)[:, None]), maxima.shape[1])
     values = np.empty((len(states), k), np.float32)
     columns = np.empty((len(states), k), np.int32)
-    for part in _parts(np.bincount(users, minlength=len(states))):
+    counts = np.bincount(users, minlength=len(states))
+    for part in _parts(counts, max(PAIRS_AT_A_TIME, GROUP * maxima.shape[1])):
         pairs = slice(*np.searchsorted(users, [part.start, part.stop]))
-        owner, block = users[pairs] - part.start, blocks[pairs]
-        scores = _scores(states[part], catalogue, owner, block, catalogue.group(k))
-        _exclude(scores, owner, block, excluded[part], catalogue)
-        values[part], columns[part] = _best(scores, owner, block, (bounds - slack)[part], catalogue.items, k)
+        grouped = _grouped(users[pairs] - part.start, blocks[pairs], catalogue, part.stop - part.start)
+        scores = _scores(states[part], catalogue, grouped)
+        _exclude(scores, grouped, users[pairs] - part.start, blocks[pairs], excluded[part], catalogue)
+        values[part], columns[part] = _best(scores, grouped, (bounds - slack)[part], k)
     return values, columns
 
 
@@ -104,78 +109,76 @@ def _bounds(
     return bounds, slack.astype(np.float32)
 
 
-def _parts(pairs: NDArray[np.int64], first: int = 0) -> Iterator[slice]:
-    """Spans of users, halved until none holds more than `PAIRS_AT_A_TIME`, or one user is left.
+def _parts(pairs: NDArray[np.int64], limit: int, first: int = 0) -> Iterator[slice]:
+    """Spans of users, halved until none holds more than `limit` pairs, or one user is left.
 
     Counted as users times the most pairs of one, which is the shape of what `_best` sorts.
     """
-    if len(pairs) == 1 or len(pairs) * pairs.max(initial=0) <= PAIRS_AT_A_TIME:
+    if len(pairs) == 1 or len(pairs) * pairs.max(initial=0) <= limit:
         yield slice(first, first + len(pairs))
         return
     half = len(pairs) // 2
-    yield from _parts(pairs[:half], first)
-    yield from _parts(pairs[half:], first + half)
+    yield from _parts(pairs[:half], limit, first)
+    yield from _parts(pairs[half:], limit, first + half)
 
 
-def _scores(
-    states: NDArray[np.float32],
-    catalogue: Catalogue,
-    users: NDArray[np.int64],
-    blocks: NDArray[np.int64],
-    group: int,
-) -> NDArray[np.float32]:
-    """(pairs, block) scores of the block of each pair, `group` users of a block in one product."""
+def _grouped(
+    users: NDArray[np.int64], blocks: NDArray[np.int64], catalogue: Catalogue, nobody: int
+) -> Grouped:
+    """Pairs of users and blocks, brought together by block."""
     number = len(catalogue.columns)
     order = np.argsort(blocks.astype(np.uint16 if number < 1 << 16 else np.uint32), kind="stable")
     counts = np.bincount(blocks, minlength=number)
-    groups = -(-counts // group)
-    moved = (np.cumsum(groups) - groups) * group - (np.cumsum(counts) - counts)
+    groups = -(-counts // GROUP)
+    moved = (np.cumsum(groups) - groups) * GROUP - (np.cumsum(counts) - counts)
     places = np.empty_like(order)
     places[order] = np.arange(len(order)) + np.repeat(moved, counts)
-    members = np.zeros(int(groups.sum()) * group, np.int64)
+    members = np.full(int(groups.sum()) * GROUP, nobody, np.int64)
     members[places] = users
-    left = states.take(members, axis=0).reshape(-1, group, states.shape[1])
-    right = catalogue.columns.take(np.repeat(np.arange(number), groups), axis=0)
-    return np.matmul(left, right).reshape(-1, BLOCK).take(places, axis=0)
+    return Grouped(members, np.repeat(np.arange(number), groups), places)
+
+
+def _scores(states: NDArray[np.float32], catalogue: Catalogue, grouped: Grouped) -> NDArray[np.float32]:
+    """(places, block) scores of the items of each group's block."""
+    left = states.take(grouped.members, axis=0, mode="clip").reshape(-1, GROUP, states.shape[1])
+    return np.matmul(left, catalogue.columns.take(grouped.blocks, axis=0)).reshape(-1, BLOCK)
 
 
 def _exclude(
     scores: NDArray[np.float32],
+    grouped: Grouped,
     users: NDArray[np.int64],
     blocks: NDArray[np.int64],
     excluded: NDArray[np.int32],
     catalogue: Catalogue,
 ) -> None:
-    """Write minus infinity over the excluded items, and over the copies in the last block."""
+    """Write minus infinity over excluded items, and NaN over the copies in the last block: never found."""
     number = len(catalogue.columns)
-    scores[blocks * BLOCK + BLOCK > catalogue.items, BLOCK - (-catalogue.items % BLOCK) :] = -np.inf
+    copies = -catalogue.items % BLOCK
+    scores.reshape(-1, GROUP, BLOCK)[grouped.blocks == number - 1, :, BLOCK - copies :] = np.nan
     owner, slot = np.nonzero(excluded < catalogue.items)
     column = excluded[owner, slot]
     pairs, wanted = users * number + blocks, owner * number + column // BLOCK
     found = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
     inside = pairs[found] == wanted
-    scores[found[inside], column[inside] % BLOCK] = -np.inf
+    scores[grouped.places[found[inside]], column[inside] % BLOCK] = -np.inf
 
 
 def _best(
-    scores: NDArray[np.float32],
-    users: NDArray[np.int64],
-    blocks: NDArray[np.int64],
-    bounds: NDArray[np.float32],
-    items: int,
-    k: int,
+    scores: NDArray[np.float32], grouped: Grouped, bounds: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """The k best of each user among the scores of its blocks that reach its bound."""
-    kept = np.flatnonzero(scores >= bounds[users][:, None])
-    pair = kept // BLOCK
-    columns = blocks[pair] * BLOCK + kept % BLOCK
-    real = np.flatnonzero(columns < items)
-    keys = _keys(scores.reshape(-1)[kept[real]], columns[real])
-    rows = users[pair[real]]
-    counts = np.bincount(rows, minlength=len(bounds))
-    places = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+    reached = np.append(bounds, np.float32(np.nan))[grouped.members]
+    kept = np.flatnonzero(scores >= reached[:, None])
+    place = kept // BLOCK
+    columns = grouped.blocks[place // GROUP] * BLOCK + kept % BLOCK
+    users = grouped.members[place]
+    order = np.argsort(users.astype(np.uint16), kind="stable")
+    keys = _keys(scores.reshape(-1)[kept], columns)[order]
+    counts = np.bincount(users, minlength=len(bounds))
+    places = np.arange(len(keys)) - np.repeat(np.cumsum(counts) - counts, counts)
     table = np.full((len(bounds), int(counts.max())), NEVER)
-    table[rows, places] = keys
+    table[users[order], places] = keys
     if table.shape[1] > 2 * k:
         table = np.partition(table, k - 1, axis=1)[:, :k]
     table.sort(axis=1)
