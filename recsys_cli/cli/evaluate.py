@@ -61,6 +61,7 @@ def evaluate(
     from recsys_cli.artifacts.atomic import refuse_existing
     from recsys_cli.cli import views
     from recsys_cli.cli.device import limit_threads, prepare_device
+    from recsys_cli.cli.imports import heavy_imports
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import EvaluateSettings
 
@@ -80,11 +81,12 @@ def evaluate(
     )
     if output is not None:
         refuse_existing(output, overwrite=overwrite)  # before the work, not after it
-    if model is not None:
-        prepare_device(device, threads)
-    elif threads is not None:
-        limit_threads(threads)
-    from recsys_cli.stages.evaluate import evaluate as run_stage
+    with heavy_imports():
+        if model is not None:
+            prepare_device(device, threads)
+        elif threads is not None:
+            limit_threads(threads)
+        from recsys_cli.stages.evaluate import evaluate as run_stage
 
     result = run_stage(measured, model=model, recommendations=recommendations, settings=settings)
     if output is not None:

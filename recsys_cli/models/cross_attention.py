@@ -127,17 +127,19 @@ class CrossAttention(nnx.Module):
         segments: Int[Array, "rows length"],
         targets: Candidates,
         shared: Candidates,
+        vectors: tuple[Float[Array, "rows length dim"], Float[Array, "candidates dim"]],
         keys: Key[Array, " rows"] | None = None,
     ) -> tuple[Float[Array, "rows length"], Float[Array, "rows length candidates"]]:
-        """What c adds to each position's target, and to candidates that all positions share (training)."""
+        """What c adds to each position's target, and to candidates that all positions share (training).
+
+        `vectors` are the pooled vectors of targets and of shared candidates.
+        """
         first, second = split_keys(keys, 2)
         states = dropout(states, self.dropout_rate, first)
         history = dropout(history, self.dropout_rate, second)
         target = self._from_tokens(embeddings, states, targets.numbers, targets.attribute_lists)
         others = self._shared_from_tokens(embeddings, states, shared)
-        target_history, others_history = self._all_from_history(
-            embeddings, history, segments, targets, shared
-        )
+        target_history, others_history = self._all_from_history(history, segments, *vectors)
         return target + target_history, others + others_history
 
     def _shared_from_tokens(
@@ -158,14 +160,12 @@ class CrossAttention(nnx.Module):
 
     def _all_from_history(
         self,
-        embeddings: Embeddings,
         history: Float[Array, "rows length dim"],
         segments: Int[Array, "rows length"],
-        targets: Candidates,
-        shared: Candidates,
+        own: Float[Array, "rows length dim"],
+        others: Float[Array, "candidates dim"],
     ) -> tuple[Float[Array, "rows length"], Float[Array, "rows length candidates"]]:
         keys, values = self.event_key(history) * self.scale, self.event_value(history)
-        own, others = embeddings.item_vectors(*targets), embeddings.item_vectors(*shared)
         queries, outputs = self.item_query(own), self.item_output(own)
         common = self.item_query(others), self.item_output(others)
 

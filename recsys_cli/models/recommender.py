@@ -67,11 +67,16 @@ class Recommender(nnx.Module):
         batch: Batch,
         attribute_lists: Int[Array, "items slots"],
         keys: Key[Array, " rows"] | None = None,
+        items: Float[Array, "rows length dim"] | None = None,
     ) -> Encoded:
-        """User vectors at every position of a packed batch; dropout only with keys, one a row."""
+        """User vectors at every position of a packed batch; dropout only with keys, one a row.
+
+        `items` are the pooled vectors of the batch's items, where the caller has them already.
+        """
         tables = self.embeddings
         dim = tables.items.shape[1]
-        items = tables.item_vectors(batch.items, attribute_lists[batch.items])
+        if items is None:
+            items = tables.item_vectors(batch.items, attribute_lists[batch.items])
         tokens = jnp.where((batch.items > 0)[..., None], items, tables.attributes[batch.user_attributes])
         tokens = tokens * jnp.sqrt(jnp.float32(dim))
         tokens = tokens + tables.positions[batch.positions] + self._ratings(batch)

@@ -35,12 +35,17 @@ class _Scene(NamedTuple):
     encoded: Encoded
     batch: Batch
     attribute_lists: Int[Array, "items slots"]
+    targets: Float[Array, "rows length dim"]  # their pooled vectors
     weights: Float[Array, "rows length"]  # 1 where there is a target, else 0
     rows: Int[Array, " rows"]  # their numbers in the whole batch
 
     @property
     def num_items(self) -> int:
         return self.attribute_lists.shape[0] - 1
+
+    @property
+    def target_logits(self) -> Float[Array, "rows length"]:
+        return (self.encoded.states * self.targets).sum(axis=-1)
 
 
 def batch_loss(
@@ -58,26 +63,46 @@ def batch_loss(
     Candidates are the same in every part of the batch; dropout is a row's own.
     """
     encode_key, retrieval_key, head_key = jax.random.split(key, 3)
+    sample_key, dropout_key = jax.random.split(head_key)
+    num_items = attribute_lists.shape[0] - 1
+    negatives = sample_candidates(retrieval_key, num_items, 0 if full_softmax else settings.sampled_negatives)
+    shared = sample_candidates(
+        sample_key, num_items, min(settings.cross_attention_candidates, num_items) if model.head else 0
+    )
+    catalogue = model.catalogue(attribute_lists) if full_softmax else None
+    items, targets, negative_vectors, shared_vectors = _look_up(
+        model, attribute_lists, catalogue, (batch.items, batch.targets, negatives, shared)
+    )
     rows = shard.first_row + jnp.arange(batch.items.shape[0])
-    encoded = model.encode(batch, attribute_lists, row_keys(encode_key, rows))
+    encoded = model.encode(batch, attribute_lists, row_keys(encode_key, rows), items)
     weights = (batch.targets > 0).astype(jnp.float32)
-    scene = _Scene(model, encoded, batch, attribute_lists, weights, rows)
-    if full_softmax:
-        retrieval = _full_softmax(scene, settings.tile_size)
+    scene = _Scene(model, encoded, batch, attribute_lists, targets, weights, rows)
+    if catalogue is not None:
+        retrieval = _full_softmax(scene, catalogue[1:], settings.tile_size)
     else:
-        retrieval = _sampled_softmax(scene, settings.sampled_negatives, retrieval_key)
+        logits = encoded.states @ negative_vectors.T
+        retrieval = _sampled_softmax(scene, scene.target_logits, logits, negatives)
     cross, share = jnp.float32(0), 0.0
     if model.head is not None:
-        cross = _cross_attention(
-            scene, model.head, min(settings.cross_attention_candidates, scene.num_items), head_key
-        )
+        cross = _cross_attention(scene, model.head, shared, shared_vectors, dropout_key)
         share = settings.cross_attention_weight
     total = ((1 - share) * retrieval + share * cross) / jnp.maximum(shard.targets, 1)
     return total, Loss(retrieval, cross, (batch.targets > 0).sum())
 
 
-def _full_softmax(scene: _Scene, tile_size: int) -> Float[Array, ""]:
-    items = scene.model.catalogue(scene.attribute_lists)[1:]
+def _look_up(
+    model: Recommender,
+    attribute_lists: Int[Array, "items slots"],
+    catalogue: Float[Array, "items dim"] | None,
+    numbers: tuple[Int[Array, "*shape"], ...],
+) -> list[Float[Array, "*shape dim"]]:
+    """Pooled vectors of these items, out of the catalogue where there is one: their gradients meet there."""
+    if catalogue is None:
+        return [model.embeddings.item_vectors(each, attribute_lists[each]) for each in numbers]
+    return [catalogue[each] for each in numbers]
+
+
+def _full_softmax(scene: _Scene, items: Float[Array, "items dim"], tile_size: int) -> Float[Array, ""]:
     states = scene.encoded.states.reshape(-1, items.shape[1])
     labels = jnp.maximum(scene.batch.targets.reshape(-1) - 1, 0)
     tiles = -(-states.shape[0] // tile_size)
@@ -92,38 +117,28 @@ def _full_softmax(scene: _Scene, tile_size: int) -> Float[Array, ""]:
     )
 
 
-def _sampled_softmax(scene: _Scene, samples: int, key: Key[Array, ""]) -> Float[Array, ""]:
-    numbers = sample_candidates(key, scene.num_items, samples)
-    vectors = scene.model.embeddings.item_vectors(numbers, scene.attribute_lists[numbers])
-    return _sampled(scene, _target_logits(scene), scene.encoded.states @ vectors.T, numbers)
-
-
 def _cross_attention(
-    scene: _Scene, head: CrossAttention, samples: int, key: Key[Array, ""]
+    scene: _Scene,
+    head: CrossAttention,
+    numbers: Int[Array, " samples"],
+    vectors: Float[Array, "samples dim"],
+    key: Key[Array, ""],
 ) -> Float[Array, ""]:
-    sample_key, dropout_key = jax.random.split(key)
-    numbers = sample_candidates(sample_key, scene.num_items, samples)
-    shared = candidates_of(numbers, scene.attribute_lists)
     target_c, shared_c = head.score_all_positions(
         scene.model.embeddings,
         scene.encoded.states,
         scene.encoded.history,
         scene.batch.segments,
         candidates_of(scene.batch.targets, scene.attribute_lists),
-        shared,
-        row_keys(dropout_key, scene.rows),
+        candidates_of(numbers, scene.attribute_lists),
+        (scene.targets, vectors),
+        row_keys(key, scene.rows),
     )
-    logits = scene.encoded.states @ scene.model.embeddings.item_vectors(*shared).T
-    return _sampled(scene, _target_logits(scene) + target_c, logits + shared_c, numbers)
+    logits = scene.encoded.states @ vectors.T
+    return _sampled_softmax(scene, scene.target_logits + target_c, logits + shared_c, numbers)
 
 
-def _target_logits(scene: _Scene) -> Float[Array, "rows length"]:
-    targets = scene.batch.targets
-    vectors = scene.model.embeddings.item_vectors(targets, scene.attribute_lists[targets])
-    return (scene.encoded.states * vectors).sum(axis=-1)
-
-
-def _sampled(
+def _sampled_softmax(
     scene: _Scene,
     target_logits: Float[Array, "rows length"],
     logits: Float[Array, "rows length samples"],

@@ -80,8 +80,9 @@ def test_training_and_scoring_give_a_candidate_the_same_cross_attention(model):
     encoded = model.encode(batch, LISTS)
     shared = candidates_of(jnp.array([1, 4, 6, 11]), LISTS)
     targets = candidates_of(jnp.full((1, LENGTH), 6), LISTS)
+    vectors = tuple(model.embeddings.item_vectors(*each) for each in (targets, shared))
     target, others = model.head.score_all_positions(
-        model.embeddings, encoded.states, encoded.history, batch.segments, targets, shared
+        model.embeddings, encoded.states, encoded.history, batch.segments, targets, shared, vectors
     )
     np.testing.assert_allclose(target[0, :7], others[0, :7, 2], rtol=1e-4, atol=1e-5)
     tables = model.head.tables(model.embeddings, LISTS)
@@ -111,7 +112,10 @@ def test_the_head_reads_a_long_history_in_blocks_as_it_reads_it_whole(model, mon
 
     def summed(history):
         targets, shared = candidates_of(numbers, LISTS), candidates_of(numbers[0, :3], LISTS)
-        scores = model.head.score_all_positions(model.embeddings, history, history, segments, targets, shared)
+        vectors = tuple(model.embeddings.item_vectors(*each) for each in (targets, shared))
+        scores = model.head.score_all_positions(
+            model.embeddings, history, history, segments, targets, shared, vectors
+        )
         return sum((jnp.sin(part) * (1 + jnp.arange(part.size).reshape(part.shape))).sum() for part in scores)
 
     whole = jax.value_and_grad(summed)(history)
