@@ -59,7 +59,10 @@ def block_maxima(
 ) -> Float[Array, "users blocks"]:
     """Highest score of each block. The product is batched over blocks, and so never held whole by XLA."""
     users = jnp.broadcast_to(states.T, (len(blocks), *states.T.shape))
-    scores = jax.lax.dot_general(blocks, users, (((2,), (1,)), ((0,), (0,))))
+    # float32 whatever the caller's default precision is: the bound of `_bounds` counts on it.
+    scores = jax.lax.dot_general(
+        blocks, users, (((2,), (1,)), ((0,), (0,))), precision=jax.lax.Precision.HIGHEST
+    )
     return scores.max(axis=1).T
 
 
