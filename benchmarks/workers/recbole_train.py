@@ -5,7 +5,6 @@ RecBole trains on one row a target (the history before it), so a batch of 2,048 
 
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +23,13 @@ shutil.rmtree(folder, ignore_errors=True)
 (folder / "data").mkdir(parents=True)
 events = Path(given["events"]).resolve()
 os.chdir(folder)  # RecBole writes its own logs to where it runs
-state = {"batches": 0, "targets": 0, "since": 0.0, "warm": False}
-
-
-def turn() -> None:
-    """Between rounds: tell, and wait for the next one."""
-    if state["warm"]:
-        turnstile.report(targets=state["targets"], seconds=time.perf_counter() - state["since"])
-    else:
-        turnstile.ready("recbole", "torch")
-    state["warm"] = True
-    turnstile.wait()
-    state.update(batches=0, targets=0, since=time.perf_counter())
+rounds = turnstile.Rounds(given["batches"], "recbole", "torch")
 
 
 def counted(interaction: Any) -> Any:
     """RecBole's loss, stopped at the start of a batch where a round has ended."""
-    if state["batches"] == given["batches"]:
-        turn()
-    state["batches"] += 1
-    state["targets"] += len(interaction)
+    rounds.turn()
+    rounds.count(len(interaction))
     return model.calculate_loss(interaction)
 
 

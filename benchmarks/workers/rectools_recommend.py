@@ -3,13 +3,13 @@
 import time
 import warnings
 
-import pandas as pd
 import torch
 import turnstile
 from pytorch_lightning import Trainer
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import SASRecModel
+from rectools_events import read_events
 
 given = turnstile.arguments()
 warnings.filterwarnings("ignore")
@@ -29,11 +29,7 @@ def trainer() -> Trainer:
     )
 
 
-events = pd.read_csv(given["events"]).rename(
-    columns={"user_id": Columns.User, "item_id": Columns.Item, "timestamp": Columns.Datetime}
-)
-events[Columns.Datetime] = pd.to_datetime(events[Columns.Datetime], unit="s")
-events[Columns.Weight] = 1
+events = read_events(given["events"])
 dataset = Dataset.construct(events)
 model = SASRecModel(get_trainer_func=trainer, **given["model"]).fit(dataset)
 users = events[Columns.User].unique()

@@ -1,6 +1,5 @@
 """RePlay's SasRec: a round is a number of batches of its own training loop."""
 
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,27 +18,18 @@ from replay.nn.transform.template import make_default_sasrec_transforms
 given = turnstile.arguments()
 warnings.filterwarnings("ignore")
 torch.set_num_threads(given["threads"])
-state = {"targets": 0, "batches": 0, "since": 0.0, "warm": False}
+rounds = turnstile.Rounds(given["batches"], "replay-rec", "torch", "lightning")
 
 
-class Rounds(lightning.Callback):
+class AfterEachBatch(lightning.Callback):
     """Holds the loop still between rounds."""
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: dict[str, torch.Tensor], batch_idx: int
     ) -> None:
         del trainer, pl_module, outputs, batch_idx
-        state["targets"] += int((batch["padding_mask"] & batch["target_padding_mask"][..., 0]).sum())
-        state["batches"] += 1
-        if state["batches"] < given["batches"]:
-            return
-        if state["warm"]:
-            turnstile.report(targets=state["targets"], seconds=time.perf_counter() - state["since"])
-        else:
-            turnstile.ready("replay-rec", "torch", "lightning")
-        state["warm"] = True
-        turnstile.wait()
-        state.update(targets=0, batches=0, since=time.perf_counter())
+        rounds.count(int((batch["padding_mask"] & batch["target_padding_mask"][..., 0]).sum()))
+        rounds.turn()
 
 
 events = pd.read_csv(given["events"])
@@ -78,7 +68,7 @@ model = SasRec.from_params(
 lightning.Trainer(
     max_epochs=10_000,
     accelerator="cpu",
-    callbacks=[Rounds()],
+    callbacks=[AfterEachBatch()],
     logger=False,
     enable_checkpointing=False,
     enable_progress_bar=False,
