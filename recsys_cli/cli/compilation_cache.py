@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from recsys_cli.config.processors import usable_processors
+
 LOGGER: Final = logging.getLogger("recsys")
 DIRECTORY: Final = "JAX_COMPILATION_CACHE_DIR"  # jax's own variable: what it names is used as it is
 SETTINGS: Final = {  # jax's defaults are for programs that take seconds to compile; ours are many small ones
@@ -75,8 +77,7 @@ def machine() -> str:
 
     A home may be shared by machines with other instructions, and sums are split by the number of processors.
     """
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    described = f"{platform.machine()} {platform.processor()} {_instructions()} {usable}"
+    described = f"{platform.machine()} {platform.processor()} {_instructions()} {usable_processors()}"
     return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 

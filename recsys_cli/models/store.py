@@ -20,7 +20,7 @@ from recsys_cli.config.settings import TrainSettings
 from recsys_cli.errors import ArtifactError
 from recsys_cli.models.parameters import Params, structure, with_params
 from recsys_cli.models.recommender import ModelSize, Recommender
-from recsys_cli.schemas import ITEM_ID, NUMBER
+from recsys_cli.schemas import ITEM_ID, NUMBER, PAD
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Dataset
 
@@ -136,12 +136,8 @@ def write_model_files(
 
 def padded_lists(lists: Ragged) -> NDArray[np.int32]:
     """(rows + 1, longest list, at least 1): row r + 1 holds list r, padded with 0; row 0 is empty."""
-    lengths = lists.lengths()
-    padded = np.zeros((len(lists) + 1, max(1, int(lengths.max(initial=0)))), np.int32)
-    rows = np.repeat(np.arange(1, len(lists) + 1), lengths)
-    columns = np.arange(len(lists.values)) - np.repeat(lists.offsets[:-1], lengths)
-    padded[rows, columns] = lists.values
-    return padded
+    longest = max(1, int(lists.lengths().max(initial=0)))
+    return Ragged(lists.values, np.append(0, lists.offsets)).padded(longest, PAD)
 
 
 def _flat(params: Params, prefix: str = "") -> dict[str, NDArray[Any]]:

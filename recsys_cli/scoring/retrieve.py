@@ -100,10 +100,5 @@ def padded_columns(lists: Ragged, column_of: NDArray[np.int64], num_columns: int
     shapes are ever compiled.
     """
     columns = column_of[lists.values]
-    lengths = lists.lengths()
-    slots = 1 << max(3, int(lengths.max(initial=0) - 1).bit_length())
-    padded = np.full((len(lists), slots), num_columns, np.int32)
-    rows = np.repeat(np.arange(len(lists)), lengths)
-    places = np.arange(len(columns)) - np.repeat(lists.offsets[:-1], lengths)
-    padded[rows, places] = np.where(columns < 0, num_columns, columns)
-    return padded
+    slots = 1 << max(3, int(lists.lengths().max(initial=0) - 1).bit_length())
+    return Ragged(np.where(columns < 0, num_columns, columns), lists.offsets).padded(slots, num_columns)

@@ -4,7 +4,6 @@ On processors `kernels/search.py`, a few users at a time on each core; on accele
 function, `retrieve`. Both are exact, and ties go to the lowest column.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from recsys_cli.config.processors import usable_processors
 from recsys_cli.kernels.search import Catalogue, best_items
 from recsys_cli.scoring.retrieve import retrieve
 
@@ -80,7 +80,7 @@ class Searched:
             columns[users, :width] = self.columns[np.take_along_axis(found[1], order, 1)]
 
         if width:
-            with ThreadPoolExecutor(_processors()) as pool:
+            with ThreadPoolExecutor(usable_processors()) as pool:
                 list(pool.map(search, range(0, len(states), self.catalogue.users_at_a_time)))
         return scores, columns
 
@@ -91,8 +91,3 @@ class Searched:
         places = np.full(len(self.allowed) + 1, len(self.columns), np.int32)
         places[self.columns] = np.arange(len(self.columns))
         return places[excluded]
-
-
-def _processors() -> int:
-    """How many this process may use; `--threads` binds it to some."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

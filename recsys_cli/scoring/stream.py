@@ -91,7 +91,7 @@ def _excluded(batch: Requested, denied: Ragged, sequences: Sequences, rules: Rul
     positions = batch.positions[inside]
     history = Ragged(sequences.items, sequences.offsets)
     seen = history.spans(sequences.starts[positions], sequences.cut(rules.before)[positions])
-    owners = [np.repeat(inside, seen.lengths()), np.repeat(np.arange(len(batch)), denied.lengths())]
+    owners = [np.repeat(inside, seen.lengths()), denied.owners()]
     return rows_of(np.concatenate(owners), np.concatenate([seen.values, denied.values]), len(batch))
 
 

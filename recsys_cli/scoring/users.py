@@ -1,6 +1,5 @@
 """Users' histories to vectors: packed through the encoder, then one state a user."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -11,10 +10,9 @@ from numpy.typing import NDArray
 from recsys_cli.batches.batch import Batch, EventArrays, Placement, Windows, fill_batch, last_columns
 from recsys_cli.batches.packing import pack
 from recsys_cli.models.recommender import Encoded, Recommender
+from recsys_cli.sequences.ragged import span_indices
 
 ROWS_PER_CHUNK = 32  # rows that are encoded at a time: one shape, whatever the number of users
-
-Encode = Callable[[Recommender, Batch, Array], Encoded]
 
 
 class UserVectors(NamedTuple):
@@ -78,5 +76,5 @@ def _gather_history(
 ) -> None:
     lengths = counts[part.windows]
     window = np.repeat(np.arange(len(lengths)), lengths)
-    offset = np.arange(len(window)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    offset = span_indices(np.zeros_like(lengths), lengths)
     history[part.windows[window], offset] = tokens[part.rows[window], part.columns[window] + offset]

@@ -26,6 +26,13 @@ class Ragged:
         """(total,) the row of each value."""
         return np.repeat(np.arange(len(self)), self.lengths())
 
+    def padded(self, width: int, padding: int) -> NDArray[np.int32]:
+        """(rows, width) the values of each row, then `padding`; no row may be longer than `width`."""
+        filled = np.full((len(self), width), padding, np.int32)
+        lengths = self.lengths()
+        filled[self.owners(), span_indices(np.zeros_like(lengths), lengths)] = self.values
+        return filled
+
     def take(self, rows: NDArray[np.integer]) -> "Ragged":
         """The given rows, in the given order."""
         starts, stops = self.offsets[rows], self.offsets[rows + 1]

@@ -72,7 +72,7 @@ class Validator:
             yield ValidationBatch(
                 vectors,
                 excluded,
-                np.repeat(np.arange(len(users)), targets.lengths()),
+                targets.owners(),
                 self.joined.column_of[targets.values],
                 targets.offsets,
             )
