@@ -88,8 +88,13 @@ class TrainSettings(Settings):
     cross_attention_weight: float = Field(default=0.3, ge=0, le=1)  # of its loss beside retrieval's
     cross_attention_candidates: int = Field(default=512, ge=1)
     candidates: int = Field(default=200, ge=1)  # re-scored per user, also while the head is fitted
-    # Of matrix products on accelerators, in training and scoring; a CPU computes in float32 whatever it says.
-    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    # Of matrix products. A CPU computes in float32, but for the full softmax where it has AMX.
+    precision: Literal["auto", "float32", "tensorfloat32", "bfloat16"] = "auto"
+
+    @property
+    def matmul_precision(self) -> str:
+        """What jax is told, in training and scoring; only accelerators listen."""
+        return "float32" if self.precision == "auto" else self.precision
 
 
 class ScoreSettings(Settings):

@@ -47,7 +47,7 @@ def train(
     run = make_run(source, settings, earlier=earlier)
     inputs = {"dataset": source.fingerprint} | ({"refit": earlier.artifact.fingerprint} if earlier else {})
     identity = {"inputs": inputs, "settings": settings.model_dump(mode="json")}
-    precision = jax.default_matmul_precision(settings.precision)
+    precision = jax.default_matmul_precision(settings.matmul_precision)
     with precision, run_folder(output, identity, resume=resume) as folder:
         model, progress, total_steps = train_run(run, folder, resume=resume, observer=observer)
         fusion = _fusion(run, with_params(model, progress.best), earlier)

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from recsys_cli.batches.batch import Batch
+from recsys_cli.config.processors import multiplies_bfloat16
 from recsys_cli.config.settings import TrainSettings
-from recsys_cli.kernels.cross_entropy import full_softmax_loss, sampled_softmax_loss
+from recsys_cli.kernels.cross_entropy import Products, full_softmax_loss, sampled_softmax_loss
 from recsys_cli.models.cross_attention import CrossAttention, sample_candidates
 from recsys_cli.models.recommender import Encoded, Recommender, candidates_of
 
@@ -78,7 +79,7 @@ def batch_loss(
     weights = (batch.targets > 0).astype(jnp.float32)
     scene = _Scene(model, encoded, batch, attribute_lists, targets, weights, rows)
     if catalogue is not None:
-        retrieval = _full_softmax(scene, catalogue[1:], settings.tile_size)
+        retrieval = _full_softmax(scene, catalogue[1:], settings)
     else:
         logits = encoded.states @ negative_vectors.T
         retrieval = _sampled_softmax(scene, scene.target_logits, logits, negatives)
@@ -102,10 +103,12 @@ def _look_up(
     return [catalogue[each] for each in numbers]
 
 
-def _full_softmax(scene: _Scene, items: Float[Array, "items dim"], tile_size: int) -> Float[Array, ""]:
+def _full_softmax(
+    scene: _Scene, items: Float[Array, "items dim"], settings: TrainSettings
+) -> Float[Array, ""]:
     states = scene.encoded.states.reshape(-1, items.shape[1])
     labels = jnp.maximum(scene.batch.targets.reshape(-1) - 1, 0)
-    tiles = -(-states.shape[0] // tile_size)
+    tiles = -(-states.shape[0] // settings.tile_size)
     tile = -(-states.shape[0] // tiles)
     padding = tiles * tile - states.shape[0]
     return full_softmax_loss(
@@ -114,7 +117,14 @@ def _full_softmax(scene: _Scene, items: Float[Array, "items dim"], tile_size: in
         jnp.pad(labels, (0, padding)),
         jnp.pad(scene.weights.reshape(-1), (0, padding)),
         tile,
+        _products(settings),
     )
+
+
+def _products(settings: TrainSettings) -> Products:
+    """bfloat16 only where a CPU has it in hardware; accelerators go by jax's matmul precision."""
+    allowed = settings.precision in {"auto", "bfloat16"} and jax.default_backend() == "cpu"
+    return "bfloat16" if allowed and multiplies_bfloat16() else "float32"
 
 
 def _cross_attention(
