@@ -1,13 +1,12 @@
 """Softmax cross-entropy over a catalogue: all of it in tiles, or a corrected sample of it."""
 
 from functools import partial
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-Products = Literal["float32", "bfloat16"]
+from recsys_cli.kernels.products import Products, product
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(4, 5))
@@ -38,15 +37,15 @@ def _one_pass(states, items, labels, weights, tile_size, products):  # pyright: 
 
     def tile(item_gradient, part):  # pyright: ignore[reportMissingParameterType]
         state, label, weight = part
-        logits = _product(left, state.astype(products), 1)  # (items, targets): 1.4 times faster to go on with
+        logits = product(left, state.astype(products), 1)  # (items, targets): 1.4 times faster to go on with
         top = logits.max(axis=0)
         exponent = jnp.exp(logits - top).astype(products)
-        sums = _product(right, exponent, 0)
+        sums = product(right, exponent, 0)
         total, chosen = sums[dim], items[label]
         loss = weight * (jnp.log(total) + top - (state * chosen).sum(axis=1))
         scale = (weight / total)[:, None]
         state_gradient = sums[:dim].T * scale - weight[:, None] * chosen
-        item_gradient += _product(exponent, (state * scale).astype(products), 0)
+        item_gradient += product(exponent, (state * scale).astype(products), 0)
         return item_gradient, (loss.sum(), state_gradient)
 
     shape = (-1, tile_size)
@@ -54,12 +53,6 @@ def _one_pass(states, items, labels, weights, tile_size, products):  # pyright: 
     item_gradient, (loss, state_gradient) = jax.lax.scan(tile, jnp.zeros_like(items), parts)
     item_gradient = item_gradient.at[labels].add(-weights[:, None] * states)
     return loss.sum(), (state_gradient.reshape(states.shape), item_gradient)
-
-
-def _product(left: Float[Array, "a b"], right: Float[Array, "..."], axis: int) -> Float[Array, "..."]:
-    """Over `left`'s last axis and this one of `right`, summed in float32."""
-    dimensions = (((1,), (axis,)), ((), ()))
-    return jax.lax.dot_general(left, right, dimensions, preferred_element_type=jnp.float32)
 
 
 def _forward(states, items, labels, weights, tile_size, products):  # pyright: ignore[reportMissingParameterType]

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Int, Key
 from recsys_cli.batches.batch import Batch
 from recsys_cli.config.processors import multiplies_bfloat16
 from recsys_cli.config.settings import TrainSettings
-from recsys_cli.kernels.cross_entropy import Products, full_softmax_loss, sampled_softmax_loss
+from recsys_cli.kernels.cross_entropy import full_softmax_loss, sampled_softmax_loss
+from recsys_cli.kernels.products import Products
 from recsys_cli.models.cross_attention import CrossAttention, sample_candidates
 from recsys_cli.models.recommender import Encoded, Recommender, candidates_of
 
@@ -39,6 +40,7 @@ class _Scene(NamedTuple):
     targets: Float[Array, "rows length dim"]  # their pooled vectors
     weights: Float[Array, "rows length"]  # 1 where there is a target, else 0
     rows: Int[Array, " rows"]  # their numbers in the whole batch
+    products: Products
 
     @property
     def num_items(self) -> int:
@@ -77,9 +79,9 @@ def batch_loss(
     rows = shard.first_row + jnp.arange(batch.items.shape[0])
     encoded = model.encode(batch, attribute_lists, row_keys(encode_key, rows), items)
     weights = (batch.targets > 0).astype(jnp.float32)
-    scene = _Scene(model, encoded, batch, attribute_lists, targets, weights, rows)
+    scene = _Scene(model, encoded, batch, attribute_lists, targets, weights, rows, _products(settings))
     if catalogue is not None:
-        retrieval = _full_softmax(scene, catalogue[1:], settings)
+        retrieval = _full_softmax(scene, catalogue[1:], settings.tile_size)
     else:
         logits = encoded.states @ negative_vectors.T
         retrieval = _sampled_softmax(scene, scene.target_logits, logits, negatives)
@@ -103,12 +105,10 @@ def _look_up(
     return [catalogue[each] for each in numbers]
 
 
-def _full_softmax(
-    scene: _Scene, items: Float[Array, "items dim"], settings: TrainSettings
-) -> Float[Array, ""]:
+def _full_softmax(scene: _Scene, items: Float[Array, "items dim"], tile_size: int) -> Float[Array, ""]:
     states = scene.encoded.states.reshape(-1, items.shape[1])
     labels = jnp.maximum(scene.batch.targets.reshape(-1) - 1, 0)
-    tiles = -(-states.shape[0] // settings.tile_size)
+    tiles = -(-states.shape[0] // tile_size)
     tile = -(-states.shape[0] // tiles)
     padding = tiles * tile - states.shape[0]
     return full_softmax_loss(
@@ -117,7 +117,7 @@ def _full_softmax(
         jnp.pad(labels, (0, padding)),
         jnp.pad(scene.weights.reshape(-1), (0, padding)),
         tile,
-        _products(settings),
+        scene.products,
     )
 
 
@@ -143,6 +143,7 @@ def _cross_attention(
         candidates_of(numbers, scene.attribute_lists),
         (scene.targets, vectors),
         row_keys(key, scene.rows),
+        scene.products,
     )
     logits = scene.encoded.states @ vectors.T
     return _sampled_softmax(scene, scene.target_logits + target_c, logits + shared_c, numbers)
