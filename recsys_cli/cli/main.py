@@ -7,6 +7,7 @@ import typer
 
 from recsys_cli import __version__
 from recsys_cli.cli import console, failures
+from recsys_cli.cli.check import check
 from recsys_cli.cli.evaluate import evaluate
 from recsys_cli.cli.preprocess import preprocess
 from recsys_cli.cli.score import score
@@ -24,6 +25,7 @@ app.command()(preprocess)
 app.command()(train)
 app.command()(score)
 app.command()(evaluate)
+app.command()(check)
 
 
 @app.callback(invoke_without_command=True)

@@ -11,6 +11,7 @@ from rich.text import Text
 from recsys_cli.artifacts.atomic import atomic_file
 from recsys_cli.cli.lists import UserList
 from recsys_cli.stages.results import (
+    CheckResult,
     Difference,
     EvaluateResult,
     Metric,
@@ -86,6 +87,20 @@ def evaluate_view(result: EvaluateResult) -> Iterable[RenderableType]:
     if result.differences:
         yield _differences_table(result.differences)
     yield from _reported_apart(result)
+
+
+def check_view(result: CheckResult) -> Iterable[RenderableType]:
+    """What was verified, and what it holds."""
+    table = _table(result.kind, numbers=["count"])
+    table.add_row("files", f"{result.files:,}")
+    table.add_row("bytes", f"{result.bytes:,}")
+    for name, count in result.counts.items():
+        table.add_row(Text(name.replace("_", " ")), f"{count:,}")
+    yield table
+    yield from (
+        Text(f"made from {name} {value}", overflow="fold") for name, value in result.made_from.items()
+    )
+    yield Text(f"{result.path} is whole.", no_wrap=True, overflow="ignore")
 
 
 def _measures_table(ranker: RankerReport, ks: list[int]) -> Table:

@@ -1,6 +1,7 @@
 """What each stage hands back: plain, frozen values that the command line prints as a table or JSON."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -99,3 +100,15 @@ class EvaluateResult(Result):
     differences: list[Difference]
     test_uses: int | None  # how often this dataset's test part was opened, this time included
     notes: list[str]
+
+
+class CheckResult(Result):
+    """What an artifact that was verified in full holds."""
+
+    path: Path
+    kind: Literal["dataset", "model", "run", "recommendations", "report"]
+    fingerprint: str | None  # SHA-256 of the manifest, or of the file; a run that goes on has none
+    files: int
+    bytes: int
+    counts: dict[str, int]
+    made_from: dict[str, str]  # name of an input -> its fingerprint
