@@ -13,6 +13,7 @@ from recsys_cli.cli.lists import UserList
 from recsys_cli.stages.results import (
     CheckResult,
     Difference,
+    DiffResult,
     EvaluateResult,
     Metric,
     PreprocessResult,
@@ -97,10 +98,25 @@ def check_view(result: CheckResult) -> Iterable[RenderableType]:
     for name, count in result.counts.items():
         table.add_row(Text(name.replace("_", " ")), f"{count:,}")
     yield table
-    yield from (
-        Text(f"made from {name} {value}", overflow="fold") for name, value in result.made_from.items()
-    )
     yield Text(f"{result.path} is whole.", no_wrap=True, overflow="ignore")
+
+
+def diff_view(result: DiffResult) -> Iterable[RenderableType]:
+    """The two tables beside each other, what their lists have in common, and what does not hold."""
+    table = _table("", numbers=["old", "new", "in both"])
+    rows = {
+        "users": (result.users_old, result.users_new, result.users_in_both),
+        "items": (result.items_old, result.items_new, result.items_in_both),
+    }
+    for name, numbers in rows.items():
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    yield table
+    shares = _table("lists", numbers=["value"])
+    for name, share in result.overlap.items():
+        shares.add_row(name, f"{share:.4f}")
+    shares.add_row("users who lost their list", f"{result.lost_users:,} ({result.lost_share:.2%})")
+    shares.add_row("users who are new", f"{result.added_users:,}")
+    yield shares
 
 
 def _measures_table(ranker: RankerReport, ks: list[int]) -> Table:

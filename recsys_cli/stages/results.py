@@ -112,3 +112,22 @@ class CheckResult(Result):
     bytes: int
     counts: dict[str, int]
     made_from: dict[str, str]  # name of an input -> its fingerprint
+
+
+class DiffResult(Result):
+    """How much two tables of recommendations differ; a user without an item is in neither."""
+
+    old: Path
+    new: Path
+    top_k: int
+    overlap: dict[str, float]  # "overlap@10" -> mean over users in both; empty where there are none
+    users_old: int
+    users_new: int
+    users_in_both: int
+    lost_users: int  # in the old table alone
+    lost_share: float  # of the old table's users
+    added_users: int  # in the new table alone
+    items_old: int  # recommended to anybody
+    items_new: int
+    items_in_both: int
+    unmet: list[str]  # limits that do not hold, a sentence each
