@@ -131,3 +131,40 @@ class DiffResult(Result):
     items_new: int
     items_in_both: int
     unmet: list[str]  # limits that do not hold, a sentence each
+
+
+class KernelTest(Result):
+    """One kernel beside its reference."""
+
+    kernel: str
+    passed: bool
+    difference: float | None  # the largest, relative to the largest value; None: not finite, or not run
+    seconds: float
+    trouble: str | None  # what the device said
+
+
+class Place(Result):
+    """A disk."""
+
+    name: str  # "here": the working directory; "scratch": where temporary files go
+    path: Path
+    bytes: int
+    free: int
+
+
+class DoctorResult(Result):
+    """What recsys runs with and on."""
+
+    recsys: str  # version
+    python: str
+    system: str
+    packages: dict[str, str | None]  # dependency -> version; None: not installed
+    devices: list[str]  # that jax computes on
+    processors: int
+    usable_processors: int  # by this process
+    memory: int | None  # bytes; None where the system does not say
+    memory_available: int | None
+    memory_limit: int | None  # of a container or of `ulimit -v`; None: none
+    disks: list[Place]
+    compilation_cache: Path | None  # None: nothing compiled is kept
+    kernels: list[KernelTest]
