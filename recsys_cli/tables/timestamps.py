@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import duckdb
 
-from recsys_cli.errors import DataError
+from recsys_cli.errors import DataError, form_of
 from recsys_cli.schemas import TimestampKind
 from recsys_cli.tables.reader import first_row
 
@@ -67,7 +67,7 @@ def _detect(connection: duckdb.DuckDBPyConnection, table: str, number: str, sour
         f'SELECT any_value("timestamp") FROM {table} WHERE {number} IS NULL AND trim("timestamp") <> \'\'',
     )
     raise DataError(
-        f"The timestamps of {source} are neither numbers nor ISO 8601 times, for example {example!r}.",
+        f"The timestamps of {source} are neither numbers nor ISO 8601 times, but such as {form_of(example)}.",
         hint="Convert them, or name another column with --timestamp-column.",
     )
 

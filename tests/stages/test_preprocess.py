@@ -616,4 +616,4 @@ def test_a_table_of_items_without_rows_is_refused(make):
 def test_a_table_that_shares_no_id_with_the_events_is_noted_with_examples(make):
     result, _ = make(["u,1,1,1600000000", "u,2,1,1600000001"], items=("item_id,title", ["01,a", "02,b"]))
     [note] = [note for note in result.notes if "with events" in note]
-    assert "such as '1', while the table has ids such as '01'" in note
+    assert "written as '9', while the table's are written as '99'" in note
