@@ -66,6 +66,7 @@ class Keeper:
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
+        self._number = -1  # of the last checkpoint that was written or read
         self._since = time.monotonic()
 
     def due(self) -> bool:
@@ -74,10 +75,10 @@ class Keeper:
 
     def save(self, progress: Progress) -> None:
         """Write a checkpoint whole, unless there is one that is as far. Raises SystemRefusedError."""
-        number, latest = progress.number, self._checkpoints.latest()
-        if latest is None or number > latest:
+        if progress.number > self._number:
             with signals_held():
-                self._checkpoints.save(number, _arrays(progress), _document(progress))
+                self._checkpoints.save(progress.number, _arrays(progress), _document(progress))
+                self._number = progress.number
         self._since = time.monotonic()
 
     def restore(self, fresh: Progress) -> Progress:
@@ -94,6 +95,7 @@ class Keeper:
             sums=tuple(document.pop("sums")),
             **document,
         )
+        self._number = progress.number
         LOGGER.info("resumed after epoch %d%s", progress.epoch, _steps_more(progress))
         return progress
 
