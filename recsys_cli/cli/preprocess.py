@@ -164,6 +164,7 @@ def preprocess(
         options.setting("--threads", metavar="N", does="Threads that read and order", default="all"),
     ] = None,
     overwrite: options.Overwrite = False,
+    wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = None,
@@ -213,6 +214,7 @@ def preprocess(
         users=users,
         settings=settings,
         overwrite=overwrite,
+        wait=wait,
         encoders=encoders,
     )
     console.print_result(result, as_json=as_json, view=lambda: views.preprocess_view(result))
