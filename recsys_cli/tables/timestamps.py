@@ -54,7 +54,10 @@ def read_timestamps(
 
 
 def parse_time(text: str) -> datetime:
-    """The time that a person gave: ISO 8601 (UTC where no zone is given) or Unix seconds. Raises UsageError."""
+    """A time as a person gives it: ISO 8601 (UTC where no zone is given) or Unix seconds.
+
+    Raises UsageError.
+    """
     try:
         time = _moment(text)
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
