@@ -3,6 +3,7 @@
 What comes out has, bit for bit, the weights, optimizer, history and decisions of a run that was left alone.
 """
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-EPOCHS = 8
 SIGNALS = {signal.SIGKILL: {-9}, signal.SIGTERM: {143, -15}, signal.SIGINT: {130, -2}}
 SECONDS_TO_STOP = 10
 
@@ -46,92 +46,100 @@ class Training:
 
     folder: Path
     name: str
+    epochs: int
     cuts: list[str] = field(default_factory=list)
-    said: str = ""
 
     @property
     def partial(self) -> Path:
         return self.folder / f"{self.name}.partial"
 
     @property
-    def result(self) -> tuple[bytes, str]:
-        """The model's manifest, and the digest of how its run ended."""
-        manifest = (self.folder / self.name / "manifest.json").read_bytes()
-        return manifest, (self.folder / f"{self.name}.sha256").read_text()
+    def manifest(self) -> bytes:
+        """Of the finished model: fingerprints of its weights and history, and what was decided."""
+        return (self.folder / self.name / "manifest.json").read_bytes()
 
-    def start(self) -> subprocess.Popen[str]:
-        command = ["train", "data", "--output", self.name, "--config", "train.toml", "--epochs", str(EPOCHS)]
-        command += ["--resume"] if self.partial.is_dir() else []
-        return subprocess.Popen(
-            [sys.executable, "-c", TRAIN, f"{self.name}.sha256", *command],
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    @property
+    def end(self) -> str:
+        """The SHA-256 of how its run ended: the optimizer too."""
+        return (self.folder / f"{self.name}.sha256").read_text()
+
+    @property
+    def said(self) -> str:
+        """Of the last process, on stderr."""
+        return (self.folder / f"{self.name}.log").read_text()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """A process that begins, or goes on."""
+        command = ["train", "data", "--output", self.name, "--config", "train.toml"]
+        command += ["--epochs", str(self.epochs), *(["--resume"] if self.partial.is_dir() else [])]
+        with (self.folder / f"{self.name}.log").open("w") as log:
+            return subprocess.Popen(
+                [sys.executable, "-c", TRAIN, f"{self.name}.sha256", *command],
+                cwd=self.folder,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
 
     def finish(self) -> None:
-        process = self.start()
-        self.said = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, self.told()
+        assert self.start().wait(timeout=300) == 0, self.told()
+        assert not self.partial.exists(), self.told()
 
-    def cut(self, number: signal.Signals, after: float) -> bool:
-        """Send a signal after some seconds; False where the run had ended before."""
+    def cut(self, number: signal.Signals, after: float, *, since: str = "") -> bool:
+        """Send a signal some seconds after a word was said; False where the model was made before."""
         process = self.start()
-        self.cuts.append(f"{number.name} after {after:.3f} s")
-        try:
-            self.said = process.communicate(timeout=after)[1]
-            assert process.returncode == 0, self.told()
-            return False
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
+        while since not in self.said and process.poll() is None:
+            time.sleep(0.02)
+        self.cuts.append(f"{number.name} {after:.3f} s after {since!r}")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=after)
+        process.send_signal(number)
         sent = time.monotonic()
-        self.said = process.communicate(timeout=60)[1]
+        code = process.wait(timeout=60)
         assert time.monotonic() - sent < SECONDS_TO_STOP, self.told()
-        if process.returncode == 0:  # it ended meanwhile
+        if (self.folder / self.name / "manifest.json").exists():
             return False
-        assert process.returncode in SIGNALS[number], self.told()
-        assert process.returncode < 0 or self.said.endswith("error: interrupted.\n"), self.told()
-        return not (self.folder / self.name / "manifest.json").exists()
+        assert code in SIGNALS[number], self.told()
+        assert code < 0 or self.said.endswith("error: interrupted.\n"), self.told()
+        assert not (self.folder / self.name).exists() or number == signal.SIGKILL, self.told()
+        return True
 
     def told(self) -> str:
         return f"{self.cuts}:\n{self.said}"
 
 
-@pytest.fixture(scope="module")
-def whole(pipeline) -> tuple[Training, float]:
-    """The run that was left alone, and how many seconds it took once everything was compiled."""
-    training = Training(pipeline.folder, "whole")
-    started = time.monotonic()
-    training.finish()
-    return training, time.monotonic() - started
-
-
-def cut_until_done(training: Training, cuts: list[signal.Signals], seconds: float, seed: int) -> None:
+@pytest.mark.parametrize("seed", [1])
+def test_a_run_that_is_cut_goes_on_to_the_same_bytes(pipeline, seed):
     chance = random.Random(seed)
-    for number in cuts:
-        if not training.cut(number, chance.uniform(0.3, 1.0) * seconds):
+    training = Training(pipeline.folder, "cut", epochs=3)
+    for number in SIGNALS:
+        training.cut(number, chance.uniform(0, 0.8), since="steps")
+        if not training.partial.exists():
             break
-        assert not (training.folder / training.name).exists(), training.told()
     else:
         training.finish()
-    assert not training.partial.exists(), training.told()
+    assert training.manifest == (pipeline.folder / "model" / "manifest.json").read_bytes(), training.told()
 
 
-def test_a_run_that_is_cut_goes_on_to_the_same_bytes(pipeline, whole):
-    reference, seconds = whole
-    training = Training(pipeline.folder, "cut")
-    cut_until_done(training, [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], seconds, seed=1)
-    assert training.result == reference.result, training.told()
+@pytest.fixture(scope="module")
+def whole(pipeline) -> tuple[Training, float]:
+    """A longer run that was left alone, and how many seconds it takes once everything is compiled."""
+    for name in ("compiling", "whole"):
+        training, started = Training(pipeline.folder, name, epochs=8), time.monotonic()
+        training.finish()
+    return training, time.monotonic() - started
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(12))
 def test_a_run_that_is_killed_at_random_points_goes_on_to_the_same_bytes(pipeline, whole, seed):
     reference, seconds = whole
-    training = Training(pipeline.folder, f"killed-{seed}")
-    cut_until_done(training, [signal.SIGKILL] * 4, seconds, seed)
-    assert training.result == reference.result, training.told()
+    chance = random.Random(seed)
+    training = Training(pipeline.folder, f"killed-{seed}", epochs=reference.epochs)
+    while len(training.cuts) < 4 and training.cut(signal.SIGKILL, chance.uniform(0, seconds)):
+        pass
+    if not (pipeline.folder / training.name / "manifest.json").exists():
+        training.finish()
+    assert (training.manifest, training.end) == (reference.manifest, reference.end), training.told()
 
 
 def test_there_is_nothing_to_resume_where_nothing_was_started(pipeline):
