@@ -20,6 +20,9 @@ SYSTEM_ERRNOS = {
     errno.EACCES: "permission is denied",
     errno.EPERM: "permission is denied",
     errno.EROFS: "the file system is read-only",
+    errno.EFBIG: "it would be larger than a file may be",
+    errno.EMFILE: "too many files are open",
+    errno.ENFILE: "too many files are open",
     errno.EIO: "the disk reports an error",
     errno.ENOTDIR: "a part of the path is not a directory",
     errno.EISDIR: "it is a directory",
@@ -48,9 +51,12 @@ def system_errors(path: Path) -> Generator[None]:
 
 
 def _concerns(path: Path, error: OSError) -> bool:
-    """Whether what is not there is the output or above it; anything else that is missing is a bug."""
-    missing = Path(os.fsdecode(error.filename or ""))
-    return missing == path or missing in path.parents
+    """Whether the output, or a folder above it, is not there; anything else that is missing is a bug."""
+    if error.filename is None:  # Arrow says the name in its text alone
+        return str(path) in str(error)
+    missing = Path(os.fsdecode(error.filename))
+    gone = path in missing.parents and not path.exists()
+    return gone or missing == path or missing in path.parents
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,15 @@ def preprocess(
         str | None,
         typer.Option("--test-from", metavar="TIME", help="ISO 8601 or Unix seconds, for --split time."),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        options.setting(
+            "--as-of",
+            metavar="TIME",
+            does="Reject rows later than this, ISO 8601 or Unix seconds",
+            default="none is too late",
+        ),
+    ] = None,
     max_rejects: Annotated[
         float | None,
         options.setting(
@@ -192,6 +201,7 @@ def preprocess(
             "split": split,
             "validation_from": validation_from,
             "test_from": test_from,
+            "as_of": as_of,
             "max_rejects": max_rejects,
             "memory_limit": memory_limit,
             "threads": threads,

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from recsys_cli import __version__
 from recsys_cli.artifacts.atomic import refuse_existing
 from recsys_cli.artifacts.manifest import Artifact, writing_artifact
 from recsys_cli.config.settings import TrainSettings
@@ -47,7 +48,7 @@ def train(
     earlier = None if refit is None else open_model(refit)
     settings = earlier.settings if earlier else settings or TrainSettings()
     inputs = {"dataset": source.fingerprint} | ({"refit": earlier.artifact.fingerprint} if earlier else {})
-    identity = {"inputs": inputs, "settings": settings.model_dump(mode="json")}
+    identity = {"version": __version__, "inputs": inputs, "settings": settings.model_dump(mode="json")}
     precision = jax.default_matmul_precision(settings.precision)
     with precision, run_folder(output, identity, resume=resume, wait=wait) as folder:
         refuse_existing(output, overwrite=overwrite)  # the run that was waited for may have made it

@@ -47,7 +47,7 @@ def _claim(folder: Path, identity: dict[str, Any], left: Holder | None, *, resum
     if resume and record.exists():
         if json.loads(record.read_text(encoding="utf-8")) != identity:
             raise UsageError(
-                f"The run in {folder} was started with other settings or another dataset.",
+                f"The run in {folder} was started with other settings, another dataset or another recsys.",
                 hint="Give the settings it was started with, or leave out --resume to start again.",
             )
         if left is not None:
