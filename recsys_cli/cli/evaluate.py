@@ -65,6 +65,7 @@ def evaluate(
     from recsys_cli.cli import views
     from recsys_cli.cli.device import limit_threads, prepare_device
     from recsys_cli.cli.imports import heavy_imports
+    from recsys_cli.cli.memory import MODELS, require_address_space
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import EvaluateSettings
 
@@ -82,6 +83,7 @@ def evaluate(
             "seed": seed,
         },
     )
+    require_address_space(MODELS)
     held = nullcontext() if output is None else held_file(output, overwrite=overwrite, wait=wait)
     with held as file:  # before the work, not after it
         with heavy_imports():

@@ -175,11 +175,14 @@ def preprocess(
     reason; the three add up, and are printed.
     """
     from recsys_cli.cli import views
+    from recsys_cli.cli.memory import TABLES, require_address_space
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import PreprocessSettings
-    from recsys_cli.stages.preprocess import preprocess as run_stage
 
     console.configure_logging(quiet=quiet)
+    require_address_space(TABLES)
+    from recsys_cli.stages.preprocess import preprocess as run_stage
+
     settings = load_settings(
         PreprocessSettings,
         config=config,

@@ -81,6 +81,7 @@ def train(
     from recsys_cli.cli import views
     from recsys_cli.cli.device import prepare_device
     from recsys_cli.cli.imports import heavy_imports
+    from recsys_cli.cli.memory import MODELS, require_address_space
     from recsys_cli.cli.training_progress import training_observer
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.presets import PRESETS
@@ -98,6 +99,7 @@ def train(
     if refit is not None:
         _refuse_settings(config, options_given)
     settings = load_settings(TrainSettings, config=config, options=options_given, presets=PRESETS)
+    require_address_space(MODELS)
     with heavy_imports():
         prepare_device(device, threads)
         from recsys_cli.stages.train import train as run_stage

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
+from recsys_cli.cli import memory
 from recsys_cli.tables import load
 
 
@@ -141,7 +142,7 @@ def test_a_folder_that_cannot_be_written(again, tmp_path, read_only, command):
 MOMENTS = {  # of each command, a function that is called while the output is held
     "preprocess": "recsys_cli.stages.preprocess.apply_rules",
     "train": "recsys_cli.stages.train.write_model_files",
-    "score": "recsys_cli.stages.score.write_table",
+    "score": "recsys_cli.stages.score.recommendations_table",
     "evaluate": "recsys_cli.artifacts.atomic.sync",
 }
 
@@ -219,7 +220,7 @@ def limited(limit: str, arguments: list[str], folder: Path) -> Finished:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=60,
     )
     return Finished(finished.returncode, finished.stdout, finished.stderr)
 
@@ -235,3 +236,27 @@ def test_files_that_may_not_be_so_large(pipeline, again, tmp_path, command):
     finished = limited("ulimit -f 1", arguments, pipeline.folder)
     assert_refused(finished, 7, "larger")
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_too_little_address_space_for_the_libraries(pipeline, again, tmp_path, command):
+    output = again.old(command, tmp_path)
+    before = contents(tmp_path)
+    arguments = [*again.arguments(command, output), "--overwrite"]
+    finished = limited("ulimit -v 700000", arguments, pipeline.folder)
+    assert_refused(finished, 7, "ulimit -v", "683 MiB")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("more", [0, 50, 100, 200, 400])
+def test_memory_that_is_just_too_little(pipeline, again, tmp_path, command, more):
+    output = again.old(command, tmp_path)
+    before = contents(tmp_path)
+    arguments = [*again.arguments(command, output), "--overwrite", "--threads", "1"]
+    least = memory.TABLES if command == "preprocess" else memory.MODELS
+    finished = limited(f"ulimit -v {(least >> 10) + more * KIB}", arguments, pipeline.folder)
+    if finished.code != 0:
+        assert_refused(finished, 7, "memory")
+        assert contents(tmp_path) == before
