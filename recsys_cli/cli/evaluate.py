@@ -98,8 +98,8 @@ def _dataset(
     model: Path | None, dataset: Path | None, recommendations: Path | None, option: Path | None
 ) -> Path:
     """The dataset of whichever of the two forms was used. Raises UsageError when it is neither."""
-    if recommendations is None and model is not None and dataset is not None and option is None:
-        return dataset
+    if recommendations is None and model is not None and (dataset is None) != (option is None):
+        return dataset or option
     if recommendations is not None and model is None and option is not None:
         return option
     raise UsageError(

@@ -9,6 +9,7 @@ from recsys_cli import __version__
 from recsys_cli.cli import console, failures
 from recsys_cli.cli.evaluate import evaluate
 from recsys_cli.cli.preprocess import preprocess
+from recsys_cli.cli.run import run
 from recsys_cli.cli.score import score
 from recsys_cli.cli.signals import caught_signals
 from recsys_cli.cli.train import train
@@ -24,6 +25,7 @@ app.command()(preprocess)
 app.command()(train)
 app.command()(score)
 app.command()(evaluate)
+app.command()(run)
 
 
 @app.callback(invoke_without_command=True)
@@ -35,7 +37,8 @@ def recsys(
     """Offline recommendation pipelines: tables in, a table of recommendations and an honest metric out.
 
     preprocess turns tables into a dataset, train a dataset into a model, score both into a table of
-    recommendations, and evaluate says how good it is.
+    recommendations, and evaluate says how good it is. run carries them out as one file says, night
+    after night, and status says how old what they made is.
     """
     if version:
         typer.echo(f"recsys {__version__}")
