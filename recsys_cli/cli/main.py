@@ -11,7 +11,8 @@ from recsys_cli.cli.evaluate import evaluate
 from recsys_cli.cli.preprocess import preprocess
 from recsys_cli.cli.run import run
 from recsys_cli.cli.score import score
-from recsys_cli.cli.signals import caught_signals
+from recsys_cli.cli.signals import caught_signals, end_with_parent
+from recsys_cli.cli.status import status
 from recsys_cli.cli.train import train
 from recsys_cli.errors import ExitCode
 
@@ -26,6 +27,7 @@ app.command()(train)
 app.command()(score)
 app.command()(evaluate)
 app.command()(run)
+app.command()(status)
 
 
 @app.callback(invoke_without_command=True)
@@ -54,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     console.configure_logging(quiet=False)
     with caught_signals() as caught:
         try:
+            end_with_parent()
             return _run(arguments)
         except BaseException as error:
             if isinstance(error, SystemExit) and caught.number is None:

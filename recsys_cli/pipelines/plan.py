@@ -57,14 +57,14 @@ def _reads(stage: Stage, maker: Stage) -> bool:
 def decide(pipeline: Pipeline, stage: Stage) -> Step:
     """What is to be done with one stage as things are now. Reads every input; raises ArtifactError."""
     record, now = read_record(pipeline, stage), origin(stage)
-    changed = _changed(stage, record, now)
+    changed = change(stage, record, now)
     if changed is None:
         return Step(stage, "skip", "nothing changed since its output was made", record, now)
     action, reason = _interrupted(stage, record, now) or ("run", changed)
     return Step(stage, action, reason, record, now)
 
 
-def _changed(stage: Stage, record: Record, now: Origin) -> str | None:
+def change(stage: Stage, record: Record, now: Origin) -> str | None:
     """Why the current output is not what the stage would make; None: it is."""
     if record.output is None:
         return "it has not run before"
@@ -83,9 +83,8 @@ def _output_change(stage: Stage, made: Output) -> str | None:
     output = current_output(stage)
     if str(output) != made.path or not (stage.folder / output).exists():
         return f"{output} is not there"
-    if output_fingerprint(stage, output) != made.fingerprint:
-        return f"{output} is not what the stage made"
-    return None
+    same = output_fingerprint(stage, output) == made.fingerprint
+    return None if same else f"{output} is not what the stage made"
 
 
 def _differences(then: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
@@ -118,10 +117,10 @@ def current_output(stage: Stage) -> Path:
 
 
 def output_fingerprint(stage: Stage, output: Path) -> str | None:
-    """SHA-256 of a file, or of the manifest of an artifact that is whole; None: it is not."""
+    """SHA-256 of a file, or of the manifest of an artifact; None where it is not there, or not whole."""
     path, kind = stage.folder / output, KINDS.get(stage.command.name)
     if kind is None:
-        return sha256_of_file(path)
+        return sha256_of_file(path) if path.is_file() else None
     try:
         artifact = open_artifact(path, kind)
     except ArtifactError:
@@ -133,9 +132,9 @@ def _interrupted(stage: Stage, record: Record, now: Origin) -> tuple[Action, str
     """How to go on with an attempt that did not end, if it was to make the same."""
     if record.begun != now:
         return None
-    target = made_at(stage)
-    if stage.judged and output_fingerprint(stage, target) is not None:
-        return "judge", f"{target} was made and has not met its expectations yet"
+    target, candidate = made_at(stage), candidate_path(Path(stage.output))
+    if stage.command.name in KINDS and output_fingerprint(stage, candidate) is not None:
+        return "judge", f"{candidate} was made from this, and has not met its expectations yet"
     if stage.command.name == "train" and (stage.folder / f"{target}{PARTIAL_SUFFIX}").is_dir():
         return "resume", "it was interrupted"
     return None

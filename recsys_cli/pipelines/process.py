@@ -1,6 +1,7 @@
 """One stage as a process of its own: it can be ended, gives its memory back, and has an exit code."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -13,9 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from recsys_cli.errors import ExitCode
+from recsys_cli.pipelines import PARENT
 
 GRACE: Final = 20.0  # seconds from SIGTERM, in which training writes a checkpoint, to SIGKILL
 LAST_LINES: Final = 50
+# -P: a module that lies in the pipeline's folder is nobody's to import.
+RECSYS: Final = (sys.executable, "-P", "-m", "recsys_cli")
 
 OnLine = Callable[[str], None]
 
@@ -41,9 +45,9 @@ def run_process(
     lines: deque[str] = deque(maxlen=LAST_LINES)
     with tempfile.TemporaryFile() as stdout:
         process = subprocess.Popen(
-            # -P: a module that lies in the pipeline's folder is nobody's to import.
-            [sys.executable, "-P", "-m", "recsys_cli", *arguments],
+            [*RECSYS, *arguments],
             cwd=folder,
+            env={**os.environ, PARENT: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=None if on_line is None else subprocess.PIPE,

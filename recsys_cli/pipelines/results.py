@@ -67,3 +67,35 @@ class PlanResult(Result):
 
     pipeline: Path
     stages: list[PlannedStage]
+
+
+State = Literal["current", "stale", "unknown", "absent", "damaged"]
+
+
+class ArtifactStatus(Result):
+    """One output: when it was made, from what, and whether it would be made otherwise now."""
+
+    path: str
+    kind: str  # "dataset", "model", "recommendations", "report"
+    stage: str | None  # of the pipeline that makes it
+    made: str | None  # when it was last written, ISO 8601, UTC; None: it is not there
+    version: str | None  # of recsys
+    made_from: dict[str, str]  # input -> SHA-256 that it had then
+    state: State
+    reason: str
+
+
+class Unfinished(Result):
+    """What a run left that did not end, or works with now."""
+
+    path: str
+    what: str
+    changed: str  # when anything in it last changed, ISO 8601, UTC
+
+
+class StatusResult(Result):
+    """The artifacts of a folder or of a pipeline."""
+
+    folder: Path
+    artifacts: list[ArtifactStatus]
+    unfinished: list[Unfinished]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from recsys_cli import __version__
 from recsys_cli.errors import ExitCode, RecsysError
-from recsys_cli.pipelines.candidates import adopt, remove_candidate
+from recsys_cli.pipelines.candidates import adopt, candidate_path, remove_candidate
 from recsys_cli.pipelines.fingerprints import marks
 from recsys_cli.pipelines.gates import in_words, judge_dataset, judge_model
 from recsys_cli.pipelines.plan import KINDS, Step, decide, made_at, output_fingerprint
@@ -79,7 +79,9 @@ class Turn:
             output = Path(result["output"]) if stage.command.name == "score" else output
         if stage.judged:
             self._judge()
-            adopt(stage.folder / made_at(stage), stage.folder / output, KINDS[stage.command.name])
+        if stage.judged or step.action == "judge":  # it may have been judged when it was made, and no more
+            candidate = candidate_path(stage.folder / output)
+            adopt(candidate, stage.folder / output, KINDS[stage.command.name])
         return output
 
     def _made(self, step: Step) -> dict[str, Any]:
