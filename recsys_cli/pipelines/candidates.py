@@ -27,23 +27,21 @@ def is_whole(artifact: Artifact) -> bool:
 def adopt(candidate: Path, output: Path, kind: Kind) -> Artifact:
     """Make `candidate` the current version of the artifact at `output`, in one step at the end.
 
-    It is copied, so that a run that is killed meanwhile finds it whole, and removed last. Raises
-    what `writing_artifact` raises, and ArtifactError for a candidate that is damaged.
+    It is copied, and stays, so that a run that is killed meanwhile is gone on with. Raises what
+    `writing_artifact` raises, and ArtifactError for a candidate that is damaged.
     """
     made = open_artifact(candidate, kind)
     manifest = made.manifest
     with writing_artifact(output, kind, overwrite=True) as writer:
         for name in manifest.files:
             shutil.copy(made.file(name), writer.file(name))
-        adopted = writer.commit(
+        return writer.commit(
             configuration=manifest.configuration,
             inputs=manifest.inputs,
             counts=manifest.counts,
             details=manifest.details,
             run=json.loads((candidate / RUN).read_bytes()),
         )
-    remove_candidate(output)
-    return adopted
 
 
 def remove_candidate(output: Path) -> None:

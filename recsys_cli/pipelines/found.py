@@ -16,7 +16,6 @@ from recsys_cli.artifacts.manifest import (
     MANIFEST,
     SCRATCH_PREFIX,
     Artifact,
-    Kind,
     open_artifact,
     sha256_of_file,
 )
@@ -136,13 +135,10 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _open(path: Path) -> Artifact:
     """An artifact of either kind. Raises ArtifactError."""
-    kinds: tuple[Kind, ...] = ("dataset", "model")
-    for kind in kinds:
-        try:
-            return open_artifact(path, kind)
-        except ArtifactError as error:
-            wrong = error
-    raise wrong
+    try:
+        return open_artifact(path, "dataset")
+    except ArtifactError:
+        return open_artifact(path, "model")
 
 
 def _table(path: Path) -> Iterator[_Made]:

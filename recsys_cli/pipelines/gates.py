@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recsys_cli.artifacts.manifest import MANIFEST
 from recsys_cli.pipelines.pipeline import Expectations
 from recsys_cli.pipelines.results import Judgement
 from recsys_cli.sequences.store import Dataset, open_dataset
+from recsys_cli.sequences.vocabulary import numbers_of
 
 POPULAR: Final = "most popular"
 METRIC: Final = "NDCG@10"
@@ -47,11 +47,8 @@ def _share(expectation: str, limit: float, found: float | None) -> Judgement:
 
 
 def _missing(of: pa.Array, among: pa.Array) -> float:
-    """The share of the ids that are not among the others; text and integers are compared as text."""
-    if not len(of):
-        return 0.0
-    found = pc.is_in(of.cast(pa.string()), value_set=among.cast(pa.string()))
-    return 1 - (pc.sum(found).as_py() or 0) / len(of)
+    """The share of the ids that are not among the others."""
+    return float((numbers_of(of, among) == 0).mean()) if len(of) else 0.0
 
 
 def judge_model(report: Mapping[str, Any]) -> list[Judgement]:
