@@ -57,7 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
     with caught_signals() as caught:
         try:
             end_with_parent()
-            return _run(arguments)
+            code = _run(arguments)
+            if code == ExitCode.INTERRUPTED and caught.number is not None:
+                raise KeyboardInterrupt  # which typer had made a code of, without a word
+            return code
         except BaseException as error:
             if isinstance(error, SystemExit) and caught.number is None:
                 raise

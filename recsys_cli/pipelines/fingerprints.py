@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from recsys_cli.artifacts.manifest import MANIFEST, sha256_of_file
+from recsys_cli.errors import UsageError
 
 MISSING: Final = ""  # in the place of a SHA-256
 
@@ -31,12 +32,17 @@ def fingerprint(folder: Path, given: str) -> str:
 
 
 def input_files(folder: Path, given: str) -> list[Path]:
-    """The files behind a path, a glob or a folder, in byte order; of an artifact its manifest alone."""
+    """The files behind a path, a glob or a folder, in byte order; of an artifact its manifest alone.
+
+    Raises UsageError for what can be read only once.
+    """
     path = folder / given
     if path.is_dir():
         return _files_in(path)
-    if path.exists():
+    if path.is_file():
         return [path]
+    if path.exists():
+        raise UsageError(f"{path} is a pipe or a device, and cannot be read twice.", hint="Name a file.")
     return [file for match in sorted(glob(str(path), recursive=True)) for file in input_files(folder, match)]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from recsys_cli.errors import ExitCode
+from recsys_cli.errors import ExitCode, RecsysError
 from recsys_cli.pipelines import PARENT
 
 GRACE: Final = 20.0  # seconds from SIGTERM, in which training writes a checkpoint, to SIGKILL
@@ -93,17 +93,20 @@ def _never_left(process: subprocess.Popen[str]) -> Generator[None]:
 
 @contextlib.contextmanager
 def _listening(process: subprocess.Popen[str], on_line: OnLine | None, lines: deque[str]) -> Generator[None]:
-    """Hand on its stderr line by line, in a thread, until it is closed."""
+    """Hand on its stderr line by line, in a thread, until it is closed; raises what `on_line` raised."""
     if process.stderr is None or on_line is None:
         yield
         return
-    stream = process.stderr
+    stream, refused = process.stderr, list[Exception]()
 
     def listen() -> None:
         with stream:
-            for line in stream:
+            for line in stream:  # to the end, whatever happens: a full pipe would hold the process up
                 lines.append(line)
-                on_line(line)
+                try:
+                    on_line(line)
+                except (OSError, RecsysError) as error:
+                    refused.append(error)
 
     listener = threading.Thread(target=listen, name="recsys-stage-lines", daemon=True)
     listener.start()
@@ -111,6 +114,8 @@ def _listening(process: subprocess.Popen[str], on_line: OnLine | None, lines: de
         yield
     finally:
         listener.join(timeout=GRACE)
+    if refused:
+        raise refused[0]
 
 
 def _code(process: subprocess.Popen[str], *, timed_out: bool) -> int:

@@ -42,17 +42,20 @@ class StageRunner:
 
     def make(self, step: Step) -> dict[str, Any]:
         """Run the stage's command; its result. Raises EndedBadlyError."""
-        return self._run(arguments_of(self.pipeline, step), self.stage.settings)
+        path = _settings_path(self.pipeline, self.stage)
+        return self._run(arguments_of(self.pipeline, step), self.stage.settings, path)
 
     def evaluate(self, model: Path) -> dict[str, Any]:
         """Measure a model that the stage made on the validation part of its dataset, beside baselines."""
         stage = self.stage
         shared = {key: stage.given[key] for key in ("dataset", "device", "threads") if key in stage.given}
         options = [f"--{key}={value}" for key, value in shared.items()]
+        path = _settings_path(self.pipeline, stage, ".evaluate")
         trained: Any = stage.settings
         return self._run(
-            ["evaluate", *options, *_fixed(self.pipeline, stage), "--", str(model)],
+            ["evaluate", *options, *_fixed(self.pipeline, path), "--", str(model)],
             EvaluateSettings(ks=(K,), candidates=max(K, trained.candidates)),
+            path,
         )
 
     def say(self, sentence: str) -> None:
@@ -60,8 +63,9 @@ class StageRunner:
         LOGGER.info(sentence)
         self.log.say(f"{datetime.now(UTC):%FT%TZ} {sentence}\n")
 
-    def _run(self, arguments: Sequence[str], settings: Settings) -> dict[str, Any]:
-        with atomic_file(_settings_path(self.pipeline, self.stage), overwrite=True) as scratch:
+    def _run(self, arguments: Sequence[str], settings: Settings, path: Path) -> dict[str, Any]:
+        """One process of recsys, with its settings in a file; its result."""
+        with atomic_file(path, overwrite=True) as scratch:
             scratch.write_text(settings_file(settings.model_dump(mode="json")), encoding="utf-8")
         on_line = None if self.on_line is None else self._heard
         ended = run_process(arguments, folder=self.stage.folder, timeout=self.stage.timeout, on_line=on_line)
@@ -90,17 +94,16 @@ def arguments_of(pipeline: Pipeline, step: Step) -> list[str]:
     stage = step.stage
     given = {key: value for key, value in stage.given.items() if key != "config"}
     extra = ["--overwrite", *(["--resume"] if step.action == "resume" else [])]
-    fixed = _fixed(pipeline, stage) if stage.has_settings else ["--json"]
+    fixed = _fixed(pipeline, _settings_path(pipeline, stage)) if stage.has_settings else ["--json"]
     return stage.command.arguments({**given, "output": str(made_at(stage))}, [*fixed, *extra])
 
 
-def _fixed(pipeline: Pipeline, stage: Stage) -> list[str]:
-    path = _settings_path(pipeline, stage)
-    return [f"--config={path.relative_to(pipeline.folder)}", "--json"]
+def _fixed(pipeline: Pipeline, settings: Path) -> list[str]:
+    return [f"--config={settings.relative_to(pipeline.folder)}", "--json"]
 
 
-def _settings_path(pipeline: Pipeline, stage: Stage) -> Path:
-    return pipeline.run_folder / f"{stage.name}.toml"
+def _settings_path(pipeline: Pipeline, stage: Stage, suffix: str = "") -> Path:
+    return pipeline.run_folder / f"{stage.name}{suffix}.toml"
 
 
 def _last(ended: Ended, beginning: str) -> str | None:

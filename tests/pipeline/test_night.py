@@ -17,7 +17,7 @@ import pytest
 PAGE = (Path(__file__).parents[2] / "docs" / "cron.md").read_text(encoding="utf-8")
 TOML = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]
 LINE = re.findall(r"```crontab\n(.*?)\n```", PAGE, re.DOTALL)[0]
-STAGES = ["preprocess", "train", "score", "popular-too", "evaluate"]
+STAGES = ["preprocess", "train", "score", "mail", "evaluate"]
 SETTINGS = """
 epochs = 40
 patience = 40

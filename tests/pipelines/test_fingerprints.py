@@ -5,6 +5,7 @@ import os
 import pytest
 
 from recsys_cli.artifacts.manifest import MANIFEST, open_artifact
+from recsys_cli.errors import UsageError
 from recsys_cli.pipelines.fingerprints import MISSING, fingerprint, fingerprints, marks
 
 
@@ -55,3 +56,9 @@ def test_marks_tell_that_a_file_was_written_meanwhile(folder):
     (folder / "in" / "new").write_text("1")
     os.replace(folder / "in" / "new", folder / "in" / "a.csv")
     assert marks(folder, ["in/*.csv"]) != before
+
+
+def test_a_pipe_is_refused_and_not_waited_for(folder):
+    os.mkfifo(folder / "pipe.csv")
+    with pytest.raises(UsageError, match="cannot be read twice"):
+        fingerprint(folder, "pipe.csv")

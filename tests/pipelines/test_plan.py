@@ -56,3 +56,11 @@ def test_the_command_is_shown_as_it_would_be_run(night):
         "recsys", "train", "--output=model", "--config=night.run/train.toml", "--json", "--overwrite",
         "--", "data",
     ]  # fmt: skip
+
+
+def test_a_refit_gets_no_settings_file_for_its_settings_are_its_models(night):
+    refit = '[stages.refit]\ncommand = "train"\ndataset = "data"\nrefit = "model"\noutput = "last"\n'
+    night.write((night.folder / "night.toml").read_text() + refit)
+    pipeline = night.load()
+    command = dry_run(pipeline, pipeline.stages).stages[-1].command
+    assert command[2:] == ["--refit=model", "--output=last", "--json", "--overwrite", "--", "data"]

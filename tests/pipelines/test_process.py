@@ -1,5 +1,6 @@
 """A stage's process: its lines, its end in time or not, and that it never outlives the run."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -68,29 +69,51 @@ def test_a_stage_in_a_folder_with_a_module_of_pythons_name_does_not_import_it(tm
     assert (ended.code, ended.stdout[:7]) == (0, b"recsys ")
 
 
+def test_what_keeps_a_line_from_being_written_does_not_hold_the_stage_up(python):
+    def refuse(line: str) -> None:
+        raise OSError(errno.ENOSPC, "no space", "the log")
+
+    code = "import sys; sys.stderr.write('a long line\\n' * 100_000)"  # more than a pipe holds
+    with pytest.raises(OSError, match="no space"):
+        run_process([code], folder=Path(), timeout=60, on_line=refuse)
+
+
 RUN = """
 import sys
+from recsys_cli.cli.signals import caught_signals
 from recsys_cli.pipelines.process import run_process
-sys.exit(run_process(["preprocess", "--output=data", "--", "fifo.csv"], folder=sys.argv[1], timeout=None,
-                     on_line=None).code)
+with caught_signals():
+    arguments = ["preprocess", "--output=data", "--", "fifo.csv"]
+    run_process(arguments, folder=sys.argv[1], timeout=None, on_line=None)
 """
 
 
-@pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="the kernel tells a child of its parent's death"
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        signal.SIGTERM,
+        pytest.param(
+            signal.SIGKILL,
+            marks=pytest.mark.skipif(
+                not sys.platform.startswith("linux"), reason="no other kernel tells a child of this"
+            ),
+        ),
+    ],
 )
-def test_a_stage_ends_with_a_run_that_is_killed(tmp_path):
+def test_a_stage_ends_with_its_run(tmp_path, number):
     os.mkfifo(tmp_path / "fifo.csv")  # nobody writes to it: the stage waits
-    run = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path)], stderr=subprocess.DEVNULL)
+    run = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path)], stderr=subprocess.PIPE, text=True)
     stage = child_of(run.pid)
     while not (tmp_path / "data").exists():
         time.sleep(0.02)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
+    run.send_signal(number)
+    _, said = run.communicate(timeout=30)
     deadline = time.monotonic() + 20
     while is_alive(stage) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.02)
     assert not is_alive(stage)
+    assert "error: interrupted.\n" in said
     assert not (tmp_path / "data").exists()
 
 
