@@ -44,8 +44,9 @@ class Intake:
             given,
             lambda label, names: find_columns(label, names, ROLES, named),
             self.settings.format,
+            single=ROLES,
         )
-        self.text_ids |= table.text_roles & {"user", "item"}
+        self.text_ids |= table.loaded.text_roles & {"user", "item"}
         unit = self.settings.timestamp_unit
         events = validate(self.connection, table.loaded, self.rejects, roles=set(table.columns), unit=unit)
         _require_rows(table.loaded, events.rows)
@@ -69,8 +70,9 @@ class Intake:
             given,
             lambda label, names: find_entity_columns(label, names, entity, named),
             "auto",
+            single=(ENTITY_ID,),
         )
-        if ENTITY_ID in table.text_roles:
+        if ENTITY_ID in table.loaded.text_roles:
             self.text_ids.add(entity)
         read = read_entities(self.connection, table.loaded, self.rejects, entity)
         rows = len(read.frame) + read.rejected + read.repeated
@@ -91,7 +93,12 @@ class Intake:
         LOGGER.info("recognised: %s", ", ".join(f"{name} = {found}" for name, found in what.items()))
 
     def _load(
-        self, name: str, given: Table | Sequence[Path | str], choose: Choose, chosen_format: str
+        self,
+        name: str,
+        given: Table | Sequence[Path | str],
+        choose: Choose,
+        chosen_format: str,
+        single: Sequence[str],
     ) -> Given:
         table = load_table(
             self.connection,
@@ -102,6 +109,8 @@ class Intake:
             scratch=self.scratch,
             rejects=self.rejects,
             separator=self.settings.value_separator,
+            encoding=self.settings.encoding,
+            single=single,
         )
         for label, digest in table.fingerprints.items():
             self.fingerprints[f"{len(self.fingerprints):03}-{Path(label).name}"] = digest
