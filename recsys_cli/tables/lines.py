@@ -36,6 +36,14 @@ def named_lines(lines: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np
     return lines[np.minimum(rows, len(lines) - 1)]
 
 
+def line_texts(source: Source, numbers: NDArray[np.int64]) -> list[str]:
+    """The texts of some lines, numbered from 1, ascending; bytes that are not UTF-8 are replaced."""
+    wanted = set(numbers.tolist())
+    with open_text(source.path, source.encoding, newline="\n") as text:
+        found = {number: line.rstrip("\r\n") for number, line in enumerate(text, 1) if number in wanted}
+    return [found[number] for number in numbers.tolist()]
+
+
 def _unquoted_lines(stream: IO[bytes], source: Source) -> NDArray[np.int64] | None:
     """What `row_lines` gives of a file in which every line is a row; None where it may not be so."""
     empty: list[NDArray[np.bool_]] = []

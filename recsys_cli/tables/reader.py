@@ -20,8 +20,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cli.errors import DataError, UsageError
-from recsys_cli.tables.formats import LONGEST_LINE, LONGEST_OBJECT, Source, is_list, is_text
-from recsys_cli.tables.lines import named_lines, row_lines
+from recsys_cli.tables.formats import LONGEST_LINE, LONGEST_OBJECT, REPLACED, Source, is_list, is_text
+from recsys_cli.tables.lines import line_texts, named_lines, row_lines
 from recsys_cli.tables.text_files import UTF_8, readable, reading
 
 NOTHING: Final = "no column has a value"  # of a row; a JSON reader makes such rows of what is no object
@@ -74,14 +74,19 @@ class Loaded:
     def num_refused(self) -> int:
         return sum(map(len, self.refused))
 
-    def reason(self, number: int, reason: str) -> str:
-        """Why a row of one file cannot be used, in that file's words."""
-        source = self.files[number]
-        if source is None or source.format != "jsonl":
-            return reason
-        if reason == NOTHING:
-            return "no JSON object with these columns"
-        return f"{reason}, a list or an object" if reason in BLANK_IDS else reason
+    def reject(
+        self, rejects: Rejects, rowids: NDArray[np.int64], reasons: Sequence[str], raw: Sequence[str]
+    ) -> None:
+        """Move rows to the rejects, each with its place in its file and why, in that file's words."""
+        files, lines = self.place(rowids)
+        for number in np.unique(files).tolist():
+            here = np.flatnonzero(files == number)
+            why, texts = [reasons[row] for row in here], [raw[row] for row in here]
+            source = self.files[number]
+            if source is not None and source.format == "jsonl":
+                texts = line_texts(source, lines[here])
+                why = list(map(_reason_in_json, why, texts))
+            rejects.add(self.sources[number], lines[here], why, texts)
 
     def place(self, rowids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """File number and line (from 1; the first one of a row with newlines in it) of some rowids."""
@@ -101,6 +106,13 @@ class Loaded:
         refused = np.minimum(self.refused[number], len(lines)) - 1
         lines[refused] = -np.abs(lines[refused])
         return named_lines(lines[lines > 0], rows + source.has_header)
+
+
+def _reason_in_json(reason: str, line: str) -> str:
+    """A line that is no object gives a row of blanks, and so do an object without these keys and a list."""
+    if reason == NOTHING:
+        return NOT_UTF_8 if REPLACED in line else "no JSON object with these columns"
+    return f"{reason}, a list or an object" if reason in BLANK_IDS else reason
 
 
 def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
@@ -272,10 +284,11 @@ def _scan(source: Source, columns: Collection[str]) -> str:
     if source.format == "parquet":
         return f"read_parquet({path}, hive_partitioning = false)"
     if source.format == "jsonl":
-        types = ", ".join(f"{quoted(column)}: 'JSON'" for column in source.names if column in columns)
-        return (
-            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, columns = {{{types}}}, "
-            f"maximum_object_size = {LONGEST_OBJECT})"
+        wanted = [column for column in source.names if column in columns] or source.names[:1]
+        types = ", ".join(f"{quoted(column)}: 'JSON'" for column in wanted)
+        return (  # without `records`, an only column of JSON would hold whole objects
+            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, records = true, "
+            f"columns = {{{types}}}, maximum_object_size = {LONGEST_OBJECT})"
         )
     types = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in source.names)
     quote = quoted(source.quote)

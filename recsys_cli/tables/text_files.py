@@ -49,9 +49,14 @@ def _unpacked(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def open_text(path: Path, encoding: str) -> IO[str]:
-    """The same as text, without a byte order mark; what is not UTF-8 is replaced."""
-    return io.TextIOWrapper(open_bytes(path, encoding), encoding="utf-8-sig", errors="replace", newline="")
+def open_text(path: Path, encoding: str, newline: str = "") -> IO[str]:
+    """The same as text, without a byte order mark; what is not UTF-8 is replaced.
+
+    Lines end as `newline` says, by default in any way; their ends are kept.
+    """
+    return io.TextIOWrapper(
+        open_bytes(path, encoding), encoding="utf-8-sig", errors="replace", newline=newline
+    )
 
 
 class _Decoded(io.RawIOBase):

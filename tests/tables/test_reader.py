@@ -201,7 +201,17 @@ def test_an_id_in_json_that_is_no_single_value_is_a_blank(connection, tmp_path):
     (tmp_path / "x.jsonl").write_text('{"user":["a"],"t":["b"]}\n{"user":{"k":1}}\n{"user":"c"}\n')
     rows, loaded, _ = read(connection, tmp_path / "x.jsonl", single=("user",))
     assert rows == [("b", None), (None, None), (None, "c")]
-    assert loaded.reason(0, "the user is blank") == "the user is blank, a list or an object"
+    rejects = Rejects()
+    loaded.reject(rejects, np.array([0, 1]), ["the user is blank"] * 2, ["b,", ","])
+    assert rejects.frame()[["line", "reason", "raw"]].values.tolist() == [
+        [1, "the user is blank, a list or an object", '{"user":["a"],"t":["b"]}'],
+        [2, "the user is blank, a list or an object", '{"user":{"k":1}}'],
+    ]
+
+
+def test_an_only_column_of_json_holds_its_values(connection, tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"user":"a"}\n["user"]\n{"user":1}\n')
+    assert read(connection, tmp_path / "x.jsonl")[0] == [("a",), (None,), ("1",)]
 
 
 @pytest.mark.parametrize(
