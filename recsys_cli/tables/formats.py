@@ -136,7 +136,7 @@ def _parquet_source(path: Path, label: str) -> Source:
         path,
         label,
         "parquet",
-        tuple(schema.names),
+        tuple(name for name in schema.names if name),  # SQL cannot name one without a name
         text_columns=columns(is_text(kind) for kind in schema.types),
         float_columns=columns(pa.types.is_floating(kind) for kind in schema.types),
         list_columns=columns(is_list(kind) for kind in schema.types),

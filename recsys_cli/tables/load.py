@@ -91,7 +91,7 @@ def _from_frame(
 ) -> Given:
     named = frame.set_axis([str(column) for column in frame.columns], axis=1)
     require_distinct(list(named.columns), table)
-    columns = dict(choose(table, list(named.columns)))
+    columns = dict(choose(table, [name for name in named.columns if name]))
     arrays = {role: _as_arrow(named[column]) for role, column in columns.items()}
     loaded = load_arrow(connection, table, pa.table(arrays), separator=separator, single=single)
     return Given(loaded, columns, {table: _fingerprint(connection, loaded)})
