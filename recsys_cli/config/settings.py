@@ -1,5 +1,6 @@
 """The settings of each stage. Unknown keys are errors; errors quote the values."""
 
+import codecs
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -21,7 +22,8 @@ class PreprocessSettings(Settings):
     timestamp_column: str | None = None
     rating_column: str | None = None
     timestamp_unit: Literal["auto", "seconds", "milliseconds", "iso", "order"] = "auto"
-    format: Literal["auto", "csv", "tsv", "parquet", "jsonl"] = "auto"
+    format: Literal["auto", "csv", "tsv", "dat", "recbole", "parquet", "jsonl"] = "auto"
+    encoding: str = "utf-8"  # of text files
     item_fields: dict[str, FieldKindName] = {}
     user_fields: dict[str, FieldKindName] = {}
     value_separator: str = Field(default="|", min_length=1)
@@ -36,6 +38,16 @@ class PreprocessSettings(Settings):
     max_rejects: float = Field(default=0.01, ge=0, le=1)
     memory_limit: str = "2GB"
     threads: int | None = Field(default=None, ge=1, le=1024)  # far more take all memory for themselves
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str) -> str:
+        try:
+            "a".encode(encoding)  # no other codec than one of text does that
+            codecs.getincrementaldecoder(encoding)
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"encoding={encoding} is not an encoding of text that Python knows") from error
+        return encoding
 
     @model_validator(mode="after")
     def _time_split_has_times(self) -> "PreprocessSettings":

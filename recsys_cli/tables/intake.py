@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pandas as pd
 
 from recsys_cli.config.settings import PreprocessSettings
 from recsys_cli.errors import DataError, UsageError
@@ -15,11 +16,12 @@ from recsys_cli.tables.columns import ENTITY_ID, find_columns, find_entity_colum
 from recsys_cli.tables.entities import EntityTable, no_entities, read_entities
 from recsys_cli.tables.interactions import Validated, validate
 from recsys_cli.tables.load import Choose, Given, Table, load_table
-from recsys_cli.tables.reader import Loaded, Rejects
+from recsys_cli.tables.reader import NOT_UTF_8, Loaded, Rejects
 
 LOGGER: Final = logging.getLogger("recsys")
 ROLES: Final = ("user", "item", "timestamp", "rating")
 SHOWN_REASONS: Final = 3
+ENCODING_HINT: Final = "If the file is in another encoding, name it, for example --encoding latin-1."
 
 
 @dataclass
@@ -44,8 +46,9 @@ class Intake:
             given,
             lambda label, names: find_columns(label, names, ROLES, named),
             self.settings.format,
+            single=ROLES,
         )
-        self.text_ids |= table.text_roles & {"user", "item"}
+        self.text_ids |= table.loaded.text_roles & {"user", "item"}
         unit = self.settings.timestamp_unit
         events = validate(self.connection, table.loaded, self.rejects, roles=set(table.columns), unit=unit)
         _require_rows(table.loaded, events.rows)
@@ -69,8 +72,9 @@ class Intake:
             given,
             lambda label, names: find_entity_columns(label, names, entity, named),
             "auto",
+            single=(ENTITY_ID,),
         )
-        if ENTITY_ID in table.text_roles:
+        if ENTITY_ID in table.loaded.text_roles:
             self.text_ids.add(entity)
         read = read_entities(self.connection, table.loaded, self.rejects, entity)
         rows = len(read.frame) + read.rejected + read.repeated
@@ -91,7 +95,12 @@ class Intake:
         LOGGER.info("recognised: %s", ", ".join(f"{name} = {found}" for name, found in what.items()))
 
     def _load(
-        self, name: str, given: Table | Sequence[Path | str], choose: Choose, chosen_format: str
+        self,
+        name: str,
+        given: Table | Sequence[Path | str],
+        choose: Choose,
+        chosen_format: str,
+        single: Sequence[str],
     ) -> Given:
         table = load_table(
             self.connection,
@@ -102,6 +111,8 @@ class Intake:
             scratch=self.scratch,
             rejects=self.rejects,
             separator=self.settings.value_separator,
+            encoding=self.settings.encoding,
+            single=single,
         )
         for label, digest in table.fingerprints.items():
             self.fingerprints[f"{len(self.fingerprints):03}-{Path(label).name}"] = digest
@@ -110,20 +121,35 @@ class Intake:
     def _require_few_rejects(self, loaded: Loaded, records: int, of: int) -> None:
         """Raise DataError where too many lines are lost: rejected records, and what these swallow."""
         rejected, rows = records + loaded.swallowed, of + loaded.swallowed
-        most = self.settings.max_rejects
-        if not rejected or rejected <= most * rows:
+        if not rejected:
             return
         frame = self.rejects.frame()
-        frame.to_csv(self.rejects_file, index=False)
         here = frame[frame["file"].isin(loaded.sources)]
+        if rejected > self.settings.max_rejects * rows:
+            frame.to_csv(self.rejects_file, index=False)
+            raise self._too_many_rejects(here, rejected, rows)
+        encoded = here[here["reason"] == NOT_UTF_8]
+        if len(encoded):
+            self.note(
+                f"{len(encoded)} rows are not UTF-8 text, the first is {_place(encoded)}. {ENCODING_HINT}"
+            )
+
+    def _too_many_rejects(self, here: pd.DataFrame, rejected: int, rows: int) -> DataError:
         reasons = here["reason"].value_counts().head(SHOWN_REASONS)
-        first = here.iloc[0]
-        raise DataError(
-            f"{rejected} of {rows} rows are rejected, more than max-rejects={most:g}: "
+        is_encoded = reasons.index[0] == NOT_UTF_8
+        return DataError(
+            f"{rejected} of {rows} rows are rejected, more than max-rejects={self.settings.max_rejects:g}: "
             + ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
-            + f"; the first is {first['file']} line {first['line']}.",
-            hint=f"Look at {self.rejects_file}, then mend the file or raise --max-rejects.",
+            + f"; the first is {_place(here)}.",
+            hint=ENCODING_HINT
+            if is_encoded
+            else f"Look at {self.rejects_file}, then mend the file or raise --max-rejects.",
         )
+
+
+def _place(rejects: pd.DataFrame) -> str:
+    first = rejects.iloc[0]
+    return f"{first['file']} line {first['line']}"
 
 
 def _require_rows(loaded: Loaded, rows: int) -> None:

@@ -103,8 +103,5 @@ def _reject(connection: duckdb.DuckDBPyConnection, loaded: Loaded, rejects: Reje
     if not rows:
         return
     connection.execute(f"DELETE FROM {EVENTS} WHERE reason IS NOT NULL")
-    files, lines = loaded.place(np.array([row[0] for row in rows], np.int64))
-    for number, label in enumerate(loaded.sources):
-        here = np.flatnonzero(files == number).tolist()
-        reasons = [loaded.reason(number, REASONS[rows[row][1]]) for row in here]
-        rejects.add(label, lines[here], reasons, [rows[row][2] for row in here])
+    places, reasons, raws = zip(*rows, strict=True)
+    loaded.reject(rejects, np.array(places, np.int64), [REASONS[reason] for reason in reasons], raws)

@@ -1,7 +1,7 @@
 """A table as it is given (paths, globs, standard input, or a data frame) to a table in DuckDB."""
 
 import hashlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from recsys_cli.artifacts.manifest import sha256_of_file
+from recsys_cli.tables.formats import Source, require_distinct
 from recsys_cli.tables.reader import LARGEST_WHOLE, Loaded, Rejects, first_row, load_arrow, load_files
-from recsys_cli.tables.sources import Source, find_sources, is_text, require_distinct
+from recsys_cli.tables.sources import find_sources
+from recsys_cli.tables.text_files import UTF_8
 
 Table = Path | str | pd.DataFrame
 Choose = Callable[[str, Sequence[str]], Mapping[str, str]]  # label, column names -> role -> column name
@@ -25,7 +27,6 @@ class Given:
 
     loaded: Loaded
     columns: dict[str, str]  # role -> column name, of the first file that has it
-    text_roles: frozenset[str]  # roles whose column the files themselves say is text
     fingerprints: dict[str, str]  # label -> SHA-256
 
 
@@ -39,31 +40,35 @@ def load_table(
     scratch: Path,
     rejects: Rejects,
     separator: str = "|",
+    encoding: str = UTF_8,
+    single: Collection[str] = (),
 ) -> Given:
     """Load the columns that `choose` picks of every file; lists come as text, their values separated.
 
-    Raises DataError, UsageError.
+    `encoding` is that of text files; the roles in `single` may not be lists. Raises DataError,
+    UsageError.
     """
     if isinstance(given, pd.DataFrame):
-        return _from_frame(connection, table, given, choose, separator)
+        return _from_frame(connection, table, given, choose, separator, single)
     inputs = [given] if isinstance(given, Path | str) else given  # a text is a path, not its letters
-    sources = find_sources(inputs, chosen_format, scratch)
+    sources = find_sources(inputs, chosen_format, scratch, encoding=encoding, table=table)
     columns = [choose(source.label, source.columns) for source in sources]
     with _hashing(sources) as digests:
         loaded = load_files(
-            connection, table, sources, columns, rejects, scratch=scratch, separator=separator
+            connection,
+            table,
+            sources,
+            columns,
+            rejects,
+            scratch=scratch,
+            separator=separator,
+            single=single,
         )
         prints = {source.label: digest.result() for source, digest in zip(sources, digests, strict=True)}
-    text_roles = {
-        role
-        for source, mapping in zip(sources, columns, strict=True)
-        for role, column in mapping.items()
-        if column in source.text_columns
-    }
     merged: dict[str, str] = {}
     for mapping in columns:
         merged = {**mapping, **merged}
-    return Given(loaded, merged, frozenset(text_roles), prints)
+    return Given(loaded, merged, prints)
 
 
 @contextmanager
@@ -77,15 +82,19 @@ def _hashing(sources: Sequence[Source]) -> Generator[list[Future[str]]]:
 
 
 def _from_frame(
-    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, choose: Choose, separator: str
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    frame: pd.DataFrame,
+    choose: Choose,
+    separator: str,
+    single: Collection[str],
 ) -> Given:
     named = frame.set_axis([str(column) for column in frame.columns], axis=1)
     require_distinct(list(named.columns), table)
     columns = dict(choose(table, list(named.columns)))
     arrays = {role: _as_arrow(named[column]) for role, column in columns.items()}
-    loaded = load_arrow(connection, table, pa.table(arrays), separator=separator)
-    text_roles = {role for role, array in arrays.items() if is_text(array.type)}
-    return Given(loaded, columns, frozenset(text_roles), {table: _fingerprint(connection, loaded)})
+    loaded = load_arrow(connection, table, pa.table(arrays), separator=separator, single=single)
+    return Given(loaded, columns, {table: _fingerprint(connection, loaded)})
 
 
 def _as_arrow(column: pd.Series) -> pa.Array:

@@ -6,11 +6,8 @@ into thousands of rejected rows. A table's rowid follows the order of the input.
 
 import errno
 import glob
-import gzip
 import os
-import shutil
-import zlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,17 +20,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cli.errors import DataError, UsageError
-from recsys_cli.tables.lines import named_lines, row_lines
-from recsys_cli.tables.sources import Source, is_list
+from recsys_cli.tables.formats import LONGEST_LINE, LONGEST_OBJECT, REPLACED, Source, is_list, is_text
+from recsys_cli.tables.lines import line_texts, named_lines, row_lines
+from recsys_cli.tables.text_files import UTF_8, readable, reading
 
 NOTHING: Final = "no column has a value"  # of a row; a JSON reader makes such rows of what is no object
 LARGEST_WHOLE: Final = 2.0**53  # from here on floats leave whole numbers out
+BLANK_IDS: Final = ("the user is blank", "the item is blank")
+NOT_UTF_8: Final = "not UTF-8 text"
 REFUSALS: Final = {
     "UNQUOTED VALUE": "a quote is not closed, or text follows it",
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
-    "INVALID ENCODING": "not UTF-8 text",
-    "INVALID UNICODE": "not UTF-8 text",
+    "INVALID ENCODING": NOT_UTF_8,
+    "INVALID UNICODE": NOT_UTF_8,
     "LINE SIZE OVER MAXIMUM": "the line is too long",
 }
 
@@ -68,16 +68,25 @@ class Loaded:
     first_rows: NDArray[np.int64]  # (files,) rowid of each file's first row
     refused: list[NDArray[np.int64]]  # of each file, the rows that the reader refused, from 1
     swallowed: int = 0  # lines beyond the first of refused rows: a quote that is not closed takes all
+    text_roles: set[str] = field(default_factory=set[str])  # whose column some file says is text
 
     @property
     def num_refused(self) -> int:
         return sum(map(len, self.refused))
 
-    def reason(self, number: int, reason: str) -> str:
-        """Why a row of one file cannot be used, in that file's words."""
-        source = self.files[number]
-        is_json = source is not None and source.format == "jsonl"
-        return "no JSON object with these columns" if is_json and reason == NOTHING else reason
+    def reject(
+        self, rejects: Rejects, rowids: NDArray[np.int64], reasons: Sequence[str], raw: Sequence[str]
+    ) -> None:
+        """Move rows to the rejects, each with its place in its file and why, in that file's words."""
+        files, lines = self.place(rowids)
+        for number in np.unique(files).tolist():
+            here = np.flatnonzero(files == number)
+            why, texts = [reasons[row] for row in here], [raw[row] for row in here]
+            source = self.files[number]
+            if source is not None and source.format == "jsonl":
+                texts = line_texts(source, lines[here])
+                why = list(map(_reason_in_json, why, texts))
+            rejects.add(self.sources[number], lines[here], why, texts)
 
     def place(self, rowids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """File number and line (from 1; the first one of a row with newlines in it) of some rowids."""
@@ -96,7 +105,14 @@ class Loaded:
         lines = row_lines(source)
         refused = np.minimum(self.refused[number], len(lines)) - 1
         lines[refused] = -np.abs(lines[refused])
-        return named_lines(lines[lines > 0], rows + (source.format != "jsonl"))
+        return named_lines(lines[lines > 0], rows + source.has_header)
+
+
+def _reason_in_json(reason: str, line: str) -> str:
+    """A line that is no object gives a row of blanks, and so do an object without these keys and a list."""
+    if reason == NOTHING:
+        return NOT_UTF_8 if REPLACED in line else "no JSON object with these columns"
+    return f"{reason}, a list or an object" if reason in BLANK_IDS else reason
 
 
 def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
@@ -125,23 +141,29 @@ def load_files(
     *,
     scratch: Path,
     separator: str = "|",
+    single: Collection[str] = (),
 ) -> Loaded:
     """Read the `columns` (role -> name, a mapping a file) of all files into `table`, in order.
 
-    Gzip files are unpacked into `scratch`, one at a time. A cell that holds a list becomes its values
-    with `separator` between them. Raises DataError where a file cannot be read at all.
+    Packed files are unpacked into `scratch`, one at a time. A cell that holds a list becomes its values
+    with `separator` between them; but the roles in `single` have one value a cell. Raises DataError
+    where a file cannot be read at all.
     """
     roles = list(dict.fromkeys(role for mapping in columns for role in mapping))
     listed = ", ".join(f"{name(role)} VARCHAR" for role in roles)
     connection.execute(f"CREATE TABLE {table} ({listed})")
     loaded = Loaded(table, [], [], np.zeros(len(sources), np.int64), [])
     for number, (source, mapping) in enumerate(zip(sources, columns, strict=True)):
+        _require_single(source, mapping, single)
         loaded.first_rows[number] = first_row(connection, f"SELECT count(*) FROM {table}")[0]
         chosen = ", ".join(
-            _text(source, mapping[role], separator) if role in mapping else "NULL" for role in roles
+            _text(source, mapping[role], separator, is_single=role in single) if role in mapping else "NULL"
+            for role in roles
         )
-        with _unpacked(source, scratch) as plain:
-            _insert(connection, f"INSERT INTO {table} SELECT {chosen} FROM {_scan(plain)}", plain)
+        with _plain(source, scratch) as plain:
+            scan = _scan(plain, mapping.values())
+            _insert(connection, f"INSERT INTO {table} SELECT {chosen} FROM {scan}", plain)
+            loaded.text_roles |= _text_roles(connection, plain, mapping, scan)
             refused, swallowed = _refused(connection, plain, rejects)
         loaded.sources.append(source.label)
         loaded.files.append(source)
@@ -159,17 +181,39 @@ def _insert(connection: duckdb.DuckDBPyConnection, query: str, source: Source) -
         raise _unreadable(source, error) from error
 
 
-def _text(source: Source, column: str, separator: str) -> str:
+def _require_single(source: Source, mapping: Mapping[str, str], single: Collection[str]) -> None:
+    for role, column in mapping.items():
+        if role in single and column in source.nested_columns:
+            raise DataError(
+                f"{source.label}'s column {column!r} holds lists or objects, and no single values.",
+                hint="Write one row a value, or name another column.",
+            )
+
+
+def _text_roles(
+    connection: duckdb.DuckDBPyConnection, source: Source, mapping: Mapping[str, str], scan: str
+) -> set[str]:
+    """The roles whose column the file says is text, in JSON in at least one row."""
+    if source.format != "jsonl":
+        return {role for role, column in mapping.items() if column in source.text_columns}
+    own = [(role, column) for role, column in mapping.items() if column in source.names]
+    texts = ", ".join(f"bool_or(json_type({name(column)}) = 'VARCHAR')" for _, column in own)
+    found = first_row(connection, f"SELECT {texts} FROM {scan}") if own else ()
+    return {role for (role, _), is_text in zip(own, found, strict=True) if is_text}
+
+
+def _text(source: Source, column: str, separator: str, *, is_single: bool) -> str:
     """A column as text in SQL; a whole number that is stored as a float is written as the number it is."""
     if column in source.partitions:
         value = source.partitions[column]
         return "NULL" if value is None else quoted(value)
     value = name(column)
+    if source.format == "jsonl":
+        lists = "NULL" if is_single else _joined(value, separator)
+        objects = "WHEN 'OBJECT' THEN NULL" if is_single else ""
+        return f"CASE json_type({value}) WHEN 'ARRAY' THEN {lists} {objects} ELSE {value} ->> '$' END"
     if column in source.list_columns:
-        joined = _joined(value, separator)
-        if source.format == "parquet":
-            return joined
-        return f"CASE json_type({value}) WHEN 'ARRAY' THEN {joined} ELSE {value} ->> '$' END"
+        return _joined(value, separator) if source.format == "parquet" else _spaced(value, separator)
     if column not in source.float_columns:
         return f"CAST({value} AS VARCHAR)"
     return (
@@ -178,14 +222,30 @@ def _text(source: Source, column: str, separator: str) -> str:
     )
 
 
+def _spaced(value: str, separator: str) -> str:
+    """Values with spaces between them, with the separator between them."""
+    return f"replace(regexp_replace(trim({value}), ' +', ' ', 'g'), ' ', {quoted(separator)})"
+
+
 def _joined(value: str, separator: str) -> str:
     return f"array_to_string(CAST({value} AS VARCHAR[]), {quoted(separator)})"
 
 
 def load_arrow(
-    connection: duckdb.DuckDBPyConnection, table: str, given: pa.Table, *, separator: str = "|"
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    given: pa.Table,
+    *,
+    separator: str = "|",
+    single: Collection[str] = (),
 ) -> Loaded:
-    """The columns of an Arrow table, called by role, as such a table."""
+    """The columns of an Arrow table, called by role, as such a table. Raises DataError."""
+    for column in given.schema:
+        if column.name in single and pa.types.is_nested(column.type):
+            raise DataError(
+                f"The {column.name} column of {table} holds no single values.",
+                hint="Give one row a value, or name another column.",
+            )
     connection.register("given_arrow", given)
     texts = {
         field.name: _joined(name(field.name), separator)
@@ -196,7 +256,9 @@ def load_arrow(
     chosen = ", ".join(f"{text} AS {name(role)}" for role, text in texts.items())
     connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM given_arrow")
     connection.unregister("given_arrow")
-    return Loaded(table, [table], [None], np.zeros(1, np.int64), [np.zeros(0, np.int64)])
+    loaded = Loaded(table, [table], [None], np.zeros(1, np.int64), [np.zeros(0, np.int64)])
+    loaded.text_roles = {field.name for field in given.schema if is_text(field.type)}
+    return loaded
 
 
 def _is_of_the_system(error: duckdb.Error, source: Source) -> bool:
@@ -216,46 +278,35 @@ def _unreadable(source: Source, error: duckdb.Error) -> DataError:
     return DataError(f"{source.label} cannot be read: {reason}.", hint="Check the file.")
 
 
-def _scan(source: Source) -> str:
+def _scan(source: Source, columns: Collection[str]) -> str:
+    """The file's rows in SQL; of JSON only some columns, as JSON."""
     path = quoted(glob.escape(str(source.path)))  # or `data[1].csv` would be `data1.csv`
     if source.format == "parquet":
         return f"read_parquet({path}, hive_partitioning = false)"
-    types = ", ".join(
-        f"{quoted(column)}: '{'JSON' if column in source.list_columns else 'VARCHAR'}'"
-        for column in source.names
-    )
     if source.format == "jsonl":
-        return (
-            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, columns = {{{types}}}, "
-            "maximum_object_size = 67108864)"
+        wanted = [column for column in source.names if column in columns] or source.names[:1]
+        types = ", ".join(f"{quoted(column)}: 'JSON'" for column in wanted)
+        return (  # without `records`, an only column of JSON would hold whole objects
+            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, records = true, "
+            f"columns = {{{types}}}, maximum_object_size = {LONGEST_OBJECT})"
         )
+    types = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in source.names)
+    quote = quoted(source.quote)
     return (
-        f"read_csv({path}, auto_detect = false, header = true, delim = {quoted(source.delimiter)}, "
-        f"quote = '\"', escape = '\"', columns = {{{types}}}, store_rejects = true, rejects_limit = 0, "
-        "max_line_size = 16777216)"
+        f"read_csv({path}, auto_detect = false, header = {str(source.has_header).lower()}, "
+        f"delim = {quoted(source.delimiter)}, quote = {quote}, escape = {quote}, columns = {{{types}}}, "
+        f"store_rejects = true, rejects_limit = 0, max_line_size = {LONGEST_LINE})"
     )
 
 
 @contextmanager
-def _unpacked(source: Source, scratch: Path) -> Generator[Source]:
-    """A gzip file as a plain one in `scratch`, for as long as the block runs; any other as it is.
-
-    DuckDB would unpack it on one thread, and end early in silence where it is damaged.
-    """
-    if source.path.suffix.lower() != ".gz":
-        yield source
-        return
-    plain = scratch / "unpacked"
-    try:
-        with gzip.open(source.path) as packed, plain.open("wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 24)
-        yield replace(source, path=plain)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{source.label} is not a whole gzip file: {error}.", hint="Copy the file again."
-        ) from error
-    finally:
-        plain.unlink(missing_ok=True)
+def _plain(source: Source, scratch: Path) -> Generator[Source]:
+    """The file as DuckDB can read it, for as long as the block runs. Raises DataError."""
+    with (
+        reading(source.label),
+        readable(source.path, source.encoding, scratch, skips_mark=source.format != "jsonl") as path,
+    ):
+        yield replace(source, path=path, encoding=UTF_8)
 
 
 def _refused(
@@ -266,7 +317,7 @@ def _refused(
     Returns the rows' numbers (from 1, the header and blank lines counted), and how many further
     lines these rows have swallowed.
     """
-    if source.format not in ("csv", "tsv"):
+    if not source.is_separated:
         return np.zeros(0, np.int64), 0
     rows = connection.execute(
         "SELECT line, first(error_type ORDER BY column_idx), first(csv_line) FROM reject_errors "
