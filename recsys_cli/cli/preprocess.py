@@ -133,6 +133,15 @@ def preprocess(
         str | None,
         typer.Option("--test-from", metavar="TIME", help="ISO 8601 or Unix seconds, for --split time."),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        options.setting(
+            "--as-of",
+            metavar="TIME",
+            does="Reject rows later than this, ISO 8601 or Unix seconds",
+            default="none is too late",
+        ),
+    ] = None,
     max_rejects: Annotated[
         float | None,
         options.setting(
@@ -161,6 +170,7 @@ def preprocess(
         options.setting("--threads", metavar="N", does="Threads that read and order", default="all"),
     ] = None,
     overwrite: options.Overwrite = False,
+    wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = None,
@@ -198,6 +208,7 @@ def preprocess(
             "split": split,
             "validation_from": validation_from,
             "test_from": test_from,
+            "as_of": as_of,
             "max_rejects": max_rejects,
             "memory_limit": memory_limit,
             "threads": threads,
@@ -210,6 +221,7 @@ def preprocess(
         users=users,
         settings=settings,
         overwrite=overwrite,
+        wait=wait,
         encoders=encoders,
     )
     console.print_result(result, as_json=as_json, view=lambda: views.preprocess_view(result))

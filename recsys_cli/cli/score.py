@@ -68,6 +68,7 @@ def score(
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = None,
@@ -114,6 +115,7 @@ def score(
             deny_items=deny_items,
             deny_pairs=deny_pairs,
             overwrite=overwrite,
+            wait=wait,
             on_progress=on_progress,
         )
     console.print_result(

@@ -35,6 +35,7 @@ class PreprocessSettings(Settings):
     split: Literal["leave-one-out", "time", "none"] = "leave-one-out"
     validation_from: str | None = None  # ISO 8601 or Unix seconds
     test_from: str | None = None
+    as_of: str | None = None  # ISO 8601 or Unix seconds; later rows are rejected
     max_rejects: float = Field(default=0.01, ge=0, le=1)
     memory_limit: str = "2GB"
     threads: int | None = Field(default=None, ge=1, le=1024)  # far more take all memory for themselves

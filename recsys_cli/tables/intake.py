@@ -50,7 +50,14 @@ class Intake:
         )
         self.text_ids |= table.loaded.text_roles & {"user", "item"}
         unit = self.settings.timestamp_unit
-        events = validate(self.connection, table.loaded, self.rejects, roles=set(table.columns), unit=unit)
+        events = validate(
+            self.connection,
+            table.loaded,
+            self.rejects,
+            roles=set(table.columns),
+            unit=unit,
+            as_of=self.settings.as_of,
+        )
         _require_rows(table.loaded, events.rows)
         self.recognise({**table.columns, "timestamps": events.timestamp_words})
         self._require_few_rejects(table.loaded, sum(events.rejected.values()), events.rows)

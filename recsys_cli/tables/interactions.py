@@ -6,9 +6,10 @@ from typing import Final
 import duckdb
 import numpy as np
 
+from recsys_cli.errors import UsageError
 from recsys_cli.schemas import Entity, TimestampKind
 from recsys_cli.tables.reader import NOTHING, Loaded, Rejects, first_row, name
-from recsys_cli.tables.timestamps import read_timestamps
+from recsys_cli.tables.timestamps import MICROSECONDS, parse_time, read_timestamps
 
 EVENTS: Final = "events"
 LARGEST_UINTEGER: Final = 2**32 - 1
@@ -20,6 +21,7 @@ REASONS: Final = (
     "the timestamp is not a time",
     "the rating is not a number",
     "the rating is not finite",
+    "the timestamp is after as-of",
 )
 
 
@@ -40,14 +42,24 @@ class Validated:
 
 
 def validate(
-    connection: duckdb.DuckDBPyConnection, loaded: Loaded, rejects: Rejects, *, roles: set[str], unit: str
+    connection: duckdb.DuckDBPyConnection,
+    loaded: Loaded,
+    rejects: Rejects,
+    *,
+    roles: set[str],
+    unit: str,
+    as_of: str | None,
 ) -> Validated:
-    """Turn the loaded table into table `events` and the rejects; no row is in both or in neither."""
+    """Turn the loaded table into table `events` and the rejects; no row is in both or in neither.
+
+    Rows later than `as_of` are rejected. Raises DataError, and UsageError for `as_of` without times.
+    """
     if "timestamp" in roles:
         reading = read_timestamps(connection, loaded.table, unit, source=", ".join(loaded.sources))
         kind, words, at = reading.kind, reading.words, reading.sql
     else:
         kind, words, at = "order", "the order of the rows", "CAST(rowid AS BIGINT)"
+    end = None if as_of is None else _end(as_of, kind)
     (rows,) = first_row(connection, f"SELECT count(*) FROM {loaded.table}")
     place = "UINTEGER" if rows <= LARGEST_UINTEGER else "BIGINT"
     _code_ids(connection, loaded.table, "user")
@@ -55,7 +67,7 @@ def validate(
     rating = "TRY_CAST(rating AS FLOAT)" if "rating" in roles else "CAST(NULL AS FLOAT)"
     connection.execute(
         f'CREATE TABLE {EVENTS} AS SELECT u.code AS "user", i.code AS item, moment, stars AS rating, place, '
-        f"CAST({_reason(roles)} AS UTINYINT) AS reason "
+        f"CAST({_reason(roles, end)} AS UTINYINT) AS reason "
         f"FROM (SELECT *, CAST(rowid AS {place}) AS place, {at} AS moment, {rating} AS stars "
         f"FROM {loaded.table}) e "
         'LEFT JOIN user_ids u ON u.id = e."user" LEFT JOIN item_ids i ON i.id = e.item'
@@ -75,8 +87,18 @@ def _code_ids(connection: duckdb.DuckDBPyConnection, table: str, entity: Entity)
     )
 
 
-def _reason(roles: set[str]) -> str:
-    """SQL: the place in `REASONS` of the first reason why a row cannot be used.
+def _end(as_of: str, kind: TimestampKind) -> int:
+    """The last moment that is not in the future, in microseconds."""
+    if kind == "order":
+        raise UsageError(
+            f"as-of={as_of} needs times, and these timestamps are only an order.",
+            hint="Leave --as-of out, or name the column of times with --timestamp-column.",
+        )
+    return round(parse_time(as_of).timestamp() * MICROSECONDS)
+
+
+def _reason(roles: set[str], end: int | None) -> str:
+    """SQL: the place in `REASONS` of the first reason why a row cannot be used, later than `end` too.
 
     Cases inside cases, so that texts are looked at only in rows that have something wrong.
     """
@@ -85,6 +107,8 @@ def _reason(roles: set[str]) -> str:
     if "timestamp" in roles:
         blank = "coalesce(trim(e.\"timestamp\"), '') = ''"
         cases.append(f"WHEN moment IS NULL THEN CASE WHEN {blank} THEN 3 ELSE 4 END")
+    if end is not None:
+        cases.append(f"WHEN moment > {end} THEN 7")
     if "rating" in roles:
         cases += [
             "WHEN stars IS NULL THEN CASE WHEN trim(e.rating) <> '' THEN 5 END",

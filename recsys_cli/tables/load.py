@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from recsys_cli.artifacts.manifest import sha256_of_file
+from recsys_cli.errors import DataError
 from recsys_cli.tables.formats import Source, require_distinct
 from recsys_cli.tables.reader import LARGEST_WHOLE, Loaded, Rejects, first_row, load_arrow, load_files
 from recsys_cli.tables.sources import find_sources
@@ -53,7 +54,7 @@ def load_table(
     inputs = [given] if isinstance(given, Path | str) else given  # a text is a path, not its letters
     sources = find_sources(inputs, chosen_format, scratch, encoding=encoding, table=table)
     columns = [choose(source.label, source.columns) for source in sources]
-    with _hashing(sources) as digests:
+    with _unchanging(sources), _hashing(sources) as digests:
         loaded = load_files(
             connection,
             table,
@@ -69,6 +70,32 @@ def load_table(
     for mapping in columns:
         merged = {**mapping, **merged}
     return Given(loaded, merged, prints)
+
+
+@contextmanager
+def _unchanging(sources: Sequence[Source]) -> Generator[None]:
+    """Raise DataError where a file is not the same after the block, which reads it, as before."""
+    before = [_version(source) for source in sources]
+    try:
+        yield
+    except FileNotFoundError:
+        if None not in map(_version, sources):
+            raise
+    for source, version in zip(sources, before, strict=True):
+        if _version(source) != version:
+            raise DataError(
+                f"{source.label} changed or went away while it was read.",
+                hint="Run it again when nothing writes to the file, or give a copy.",
+            )
+
+
+def _version(source: Source) -> tuple[int, int, int] | None:
+    """What is another once a file was written to or replaced; None where it is gone."""
+    try:
+        status = source.path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @contextmanager

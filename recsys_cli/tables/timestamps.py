@@ -1,11 +1,12 @@
 """What a timestamp column holds: Unix seconds or parts of them, ISO 8601, or only an order."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import duckdb
 
-from recsys_cli.errors import DataError
+from recsys_cli.errors import DataError, UsageError
 from recsys_cli.schemas import TimestampKind
 from recsys_cli.tables.reader import first_row
 
@@ -61,6 +62,26 @@ def read_timestamps(
         f"THEN CAST(floor({number} * {scale}) AS BIGINT) END"
     )
     return TimestampReading("seconds", f"Unix {unit}", in_range)
+
+
+def parse_time(text: str) -> datetime:
+    """A time as a person gives it: ISO 8601 (UTC where no zone is given) or Unix seconds.
+
+    Raises UsageError.
+    """
+    try:
+        time = _moment(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{text!r} is not a time.", hint="Give ISO 8601, or Unix seconds.") from error
+
+
+def _moment(text: str) -> datetime:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return datetime.fromisoformat(text)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _detect(connection: duckdb.DuckDBPyConnection, table: str, number: str, source: str) -> str:
