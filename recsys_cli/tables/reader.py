@@ -97,7 +97,7 @@ class Loaded:
         files, lines = self.place(rowids)
         for number in np.unique(files).tolist():
             here = np.flatnonzero(files == number)
-            why, texts = [reasons[row] for row in here], [raw[row] for row in here]
+            why, texts = [reasons[row] for row in here.tolist()], [raw[row] for row in here.tolist()]
             source = self.files[number]
             if source is not None and source.format == "jsonl":
                 texts = line_texts(source, lines[here])

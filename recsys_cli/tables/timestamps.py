@@ -113,7 +113,7 @@ def _unit(kinds: Mapping[int, int], source: str, example: Callable[[], str]) -> 
     if kinds.get(TIME, 0) >= NUMERIC_SHARE * rows:
         return "iso"
     raise DataError(
-        f"The timestamps of {source} are neither numbers nor ISO 8601 times, but such as {form_of(example())}.",
+        f"The timestamps of {source} are neither numbers nor ISO 8601, but such as {form_of(example())}.",
         hint="Convert them, or name another column with --timestamp-column.",
     )
 
