@@ -49,6 +49,7 @@ def evaluate(
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = None,
@@ -62,6 +63,7 @@ def evaluate(
     from recsys_cli.cli import views
     from recsys_cli.cli.device import limit_threads, prepare_device
     from recsys_cli.cli.imports import heavy_imports
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import EvaluateSettings
 
@@ -90,7 +92,8 @@ def evaluate(
 
     result = run_stage(measured, model=model, recommendations=recommendations, settings=settings)
     if output is not None:
-        views.write_json(result, output, overwrite=overwrite)
+        with writing(output, private=private):
+            views.write_json(result, output, overwrite=overwrite)
     console.print_result(result, as_json=as_json, view=lambda: views.evaluate_view(result))
 
 

@@ -37,6 +37,10 @@ Quiet = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the output if it exists, in one step at the end.")
 ]
+Private = Annotated[
+    bool,
+    typer.Option("--private", help="Let nobody else read what is written, whatever the umask allows."),
+]
 Device = Annotated[
     Literal["cpu", "gpu", "tpu"] | None,
     setting(

@@ -155,6 +155,7 @@ def preprocess(
         options.setting("--threads", metavar="N", does="Threads that read and order", default="all"),
     ] = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = None,
@@ -165,6 +166,7 @@ def preprocess(
     reason; the three add up, and are printed.
     """
     from recsys_cli.cli import views
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import PreprocessSettings
     from recsys_cli.stages.preprocess import preprocess as run_stage
@@ -196,15 +198,16 @@ def preprocess(
             "threads": threads,
         },
     )
-    result = run_stage(
-        interactions,
-        output,
-        items=items,
-        users=users,
-        settings=settings,
-        overwrite=overwrite,
-        encoders=encoders,
-    )
+    with writing(output, private=private):
+        result = run_stage(
+            interactions,
+            output,
+            items=items,
+            users=users,
+            settings=settings,
+            overwrite=overwrite,
+            encoders=encoders,
+        )
     console.print_result(result, as_json=as_json, view=lambda: views.preprocess_view(result))
 
 

@@ -68,6 +68,7 @@ def score(
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = None,
@@ -80,6 +81,7 @@ def score(
     from recsys_cli.cli import lists, views
     from recsys_cli.cli.device import prepare_device
     from recsys_cli.cli.imports import heavy_imports
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.cli.scoring_progress import scoring_progress
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import ScoreSettings
@@ -103,7 +105,7 @@ def score(
         prepare_device(device, threads)
         from recsys_cli.stages.score import score as run_stage
 
-    with scoring_progress(quiet=quiet) as on_progress:
+    with scoring_progress(quiet=quiet) as on_progress, writing(output, private=private):
         result = run_stage(
             model,
             dataset,
