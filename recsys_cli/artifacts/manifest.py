@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys_cli import __version__
-from recsys_cli.artifacts.atomic import refuse_existing, sync, system_errors
+from recsys_cli.artifacts.atomic import refuse_existing, say_cleared, sync, system_errors
 from recsys_cli.artifacts.documents import parse_document, read_bounded, require_regular
-from recsys_cli.artifacts.lock import held_lock
+from recsys_cli.artifacts.lock import LOCK, held_folder
 from recsys_cli.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ class ArtifactWriter:
     path: Path
     kind: Kind
     _scratch: dict[str, Path] = field(default_factory=dict[str, Path])
+    _added: list[Path] = field(default_factory=list[Path])  # data files that were not there before
 
     def file(self, name: str) -> Path:
         """A scratch path for the file with this logical name."""
@@ -186,47 +187,79 @@ class ArtifactWriter:
             details=details,
             files={name: self._publish(name, path) for name, path in sorted(self._scratch.items())},
         )
-        _write(self.path / RUN, _serialised(run))
-        raw = _write(self.path / MANIFEST, _with_digest(manifest.model_dump(mode="json")))
+        raw = _with_digest(manifest.model_dump(mode="json"))
+        fingerprint = hashlib.sha256(raw).hexdigest()
+        written = (
+            self._write(MANIFEST, raw),
+            self._write(RUN, _serialised({"fingerprint": fingerprint, **run})),
+        )
+        sync(self.path)  # the files' names, before the manifest that names them
+        for scratch, name in zip(written, (MANIFEST, RUN), strict=True):
+            os.replace(scratch, self.path / name)
+        sync(self.path)
         _remove_older(self.path, keep=previous | {entry.name for entry in manifest.files.values()})
-        return Artifact(self.path, manifest, hashlib.sha256(raw).hexdigest())
+        return Artifact(self.path, manifest, fingerprint)
 
     def _publish(self, name: str, scratch: Path) -> FileEntry:
         digest = sha256_of_file(scratch)
         stem, dot, suffix = name.partition(".")
-        named = f"{stem}-{digest[:16]}{dot}{suffix}"
+        named = self.path / f"{stem}-{digest[:16]}{dot}{suffix}"
         size = scratch.stat().st_size
         sync(scratch)
-        os.replace(scratch, self.path / named)
-        return FileEntry(name=named, sha256=digest, bytes=size)
+        if not named.exists():
+            self._added.append(named)
+        os.replace(scratch, named)
+        return FileEntry(name=named.name, sha256=digest, bytes=size)
+
+    def _write(self, name: str, raw: bytes) -> Path:
+        scratch = self.path / f"{SCRATCH_PREFIX}{name}"
+        scratch.write_bytes(raw)
+        sync(scratch)
+        return scratch
+
+    def withdraw(self) -> None:
+        """Remove what was written and is not part of the current version."""
+        _remove_scratch(self.path)
+        current = _current_files(self.path)
+        for path in self._added:
+            if path.name not in current:
+                path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def writing_artifact(path: Path, kind: Kind, *, overwrite: bool) -> Generator[ArtifactWriter]:
+def writing_artifact(
+    path: Path, kind: Kind, *, overwrite: bool, wait: float = 0.0
+) -> Generator[ArtifactWriter]:
     """Hold directory `path` while a new version of its artifact is written.
 
     Raises UsageError when it exists and `overwrite` is off or it holds something else, LockedError
-    when another run holds it, SystemRefusedError when the system refuses. On any error before
-    `commit` the artifact is as it was, and a directory made for it is removed. What a run left that
-    was killed before its first commit is no artifact, and is cleared away.
+    when another run still holds it after `wait` seconds, SystemRefusedError when the system refuses.
+    On any error before `commit` the artifact is as it was, and a directory made for it is removed.
+    What a run left that did not end is cleared away.
     """
-    unfinished = _is_unfinished(path)
-    if not unfinished:
-        refuse_existing(path, overwrite=overwrite)
-    if path.exists() and not unfinished and (not path.is_dir() or any(path.iterdir())):
-        open_artifact(path, kind)  # never write over what is not such an artifact
-    made = unfinished or not path.exists()
-    with system_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
-        with held_lock(path, output=path):
-            _remove_scratch(path)
-            try:
-                yield ArtifactWriter(path, kind)
-            except BaseException:
-                _remove_scratch(path)
-                if made and not (path / MANIFEST).exists():
-                    shutil.rmtree(path)
-                raise
+    made = _refuse_unfit(path, kind, overwrite=overwrite)
+    with system_errors(path), held_folder(path, output=path, wait=wait, keep=not made) as left:
+        say_cleared(path, left)
+        _refuse_unfit(
+            path, kind, overwrite=overwrite
+        )  # another run may have made it before this had the lock
+        _clear(path)
+        writer = ArtifactWriter(path, kind)
+        try:
+            yield writer
+        except BaseException:
+            writer.withdraw()
+            raise
+
+
+def _refuse_unfit(path: Path, kind: Kind, *, overwrite: bool) -> bool:
+    """Refuse to write over what is not such an artifact; whether nobody's directory is there at all."""
+    if _is_unfinished(path):
+        return True
+    refuse_existing(path, overwrite=overwrite)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        open_artifact(path, kind)
+    return not path.exists()
 
 
 def _is_unfinished(path: Path) -> bool:
@@ -235,7 +268,7 @@ def _is_unfinished(path: Path) -> bool:
         return False
     names = [child.name for child in path.iterdir()]
     return bool(names) and all(
-        name.startswith(SCRATCH_PREFIX) or name == RUN or DATA_FILE.fullmatch(name) for name in names
+        name.startswith(SCRATCH_PREFIX) or name in (LOCK, RUN) or DATA_FILE.fullmatch(name) for name in names
     )
 
 
@@ -255,15 +288,6 @@ def _serialised(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _write(path: Path, raw: bytes) -> bytes:
-    scratch = path.with_name(SCRATCH_PREFIX + path.name)
-    scratch.write_bytes(raw)
-    sync(scratch)
-    os.replace(scratch, path)
-    sync(path.parent)
-    return raw
-
-
 def _current_files(path: Path) -> set[str]:
     if not (path / MANIFEST).exists():
         return set()
@@ -275,6 +299,14 @@ def _remove_older(path: Path, keep: set[str]) -> None:
     for child in path.iterdir():
         if child.name not in keep and DATA_FILE.fullmatch(child.name) and child.is_file():
             child.unlink()
+
+
+def _clear(path: Path) -> None:
+    """Remove what a run left that did not end; beside a manifest, its data files go with the next commit."""
+    _remove_scratch(path)
+    if not (path / MANIFEST).exists():
+        (path / RUN).unlink(missing_ok=True)
+        _remove_older(path, keep=set())
 
 
 def _remove_scratch(path: Path) -> None:

@@ -4,7 +4,6 @@ A checkpoint counts once its digest is written: what a killed run has left of on
 and a damaged one is passed over for the one before it.
 """
 
-import errno
 import logging
 import os
 import shutil
@@ -13,14 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import jax
 import orbax.checkpoint as ocp
 from absl import logging as absl_logging
 
+from recsys_cli.artifacts.atomic import SYSTEM_ERRNOS
 from recsys_cli.artifacts.digest import DIGEST, check_digest, write_digest
 from recsys_cli.errors import ArtifactError, SystemRefusedError
 
 LOGGER: Final = logging.getLogger("recsys")
 KEPT: Final = 2  # the last one and the one before it
+_BYTES_BESIDE_AN_ARRAY: Final = 4096  # at most, of its metadata and of what a disk rounds up
+_BYTES_BESIDE: Final = 128 << 10
 _HINT: Final = "Start the run again without --resume."
 
 
@@ -39,17 +42,32 @@ class Checkpoints:
         args = ocp.args.Composite(arrays=ocp.args.StandardSave(arrays), document=ocp.args.JsonSave(document))
         for damaged in [other for other in self._manager.all_steps() if other >= number]:
             self._manager.delete(damaged)
+        self._require_room(arrays)
         try:
             self._manager.save(number, args=args)
             self._manager.wait_until_finished()
         except ValueError as error:
-            if os.strerror(errno.ENOSPC) not in str(error):  # Orbax has no type for a full disk
+            reason = next(
+                (words for code, words in SYSTEM_ERRNOS.items() if os.strerror(code) in str(error)), None
+            )
+            if reason is None:  # Orbax has no type for what the system refuses
                 raise
-            raise SystemRefusedError(
-                f"{self._folder} could not be written: the disk is full.",
-                hint="Free space, then go on from the checkpoint before with --resume.",
-            ) from error
+            shutil.rmtree(self._folder / f"{number}.orbax-checkpoint-tmp", ignore_errors=True)
+            raise self._refused(reason) from error
         write_digest(self._folder / str(number))
+
+    def _require_room(self, arrays: Any) -> None:
+        """Orbax' threads write tracebacks where the disk is full; better not to begin."""
+        leaves = jax.tree.leaves(arrays)
+        needed = sum(leaf.nbytes for leaf in leaves) + len(leaves) * _BYTES_BESIDE_AN_ARRAY + _BYTES_BESIDE
+        if shutil.disk_usage(self._folder).free < needed:
+            raise self._refused(f"the disk is full: a checkpoint takes {needed / 1e6:.1f} MB")
+
+    def _refused(self, reason: str) -> SystemRefusedError:
+        return SystemRefusedError(
+            f"{self._folder} could not be written: {reason}.",
+            hint="Free space, then go on from the checkpoint before with --resume.",
+        )
 
     def latest(self) -> int | None:
         """The newest checkpoint that is as it was written; None where there are none at all.

@@ -10,7 +10,7 @@ OTHERS: Final = 0o077  # the bits of group and others: without them files are 06
 
 
 @contextlib.contextmanager
-def writing(output: Path, *, private: bool) -> Generator[None]:
+def writing(output: Path | None, *, private: bool) -> Generator[None]:
     """Within the block, files are made by the umask; or, `private`, readable by nobody else.
 
     An output directory that was there before is closed to others once the block has ended well.
@@ -23,5 +23,5 @@ def writing(output: Path, *, private: bool) -> Generator[None]:
         yield
     finally:
         os.umask(before)
-    if output.is_dir():
+    if output is not None and output.is_dir():
         output.chmod(output.stat().st_mode & ~OTHERS)

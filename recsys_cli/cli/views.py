@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from recsys_cli.artifacts.atomic import atomic_file
+from recsys_cli.artifacts.atomic import HeldFile
 from recsys_cli.cli.lists import UserList
 from recsys_cli.stages.results import (
     CheckResult,
@@ -27,9 +27,9 @@ from recsys_cli.stages.results import (
 MEASURES = ("HR", "recall", "precision", "F1", "NDCG", "MRR", "MAP")
 
 
-def write_json(result: Result, path: Path, *, overwrite: bool) -> None:
+def write_json(result: Result, file: HeldFile) -> None:
     """Write what `--json` prints to a file, whole or not at all."""
-    with atomic_file(path, overwrite=overwrite) as scratch:
+    with file.replaced() as scratch:
         scratch.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

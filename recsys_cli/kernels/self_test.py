@@ -104,7 +104,7 @@ def _cross_attention() -> Pairs:
     lists = np.array([np.pad(np.unique(each), (0, 3))[:3] for each in lists], np.int32)
     tokens = normal(33, 17), normal(33, 17), normal(33, 6), normal(33, 6)
     logits, worth = normal(9), normal(9)
-    shared = attend_to_shared_tokens(*_arrays(*tokens), multi_hot_columns(jnp.asarray(lists), 5))
+    shared = attend_to_shared_tokens(*_arrays(*tokens), multi_hot=multi_hot_columns(jnp.asarray(lists), 5))
     return [
         (attend_to_prefixes(*_arrays(*prefixes)), references.attend_to_prefixes(*prefixes)),
         (shared, references.attend_to_shared_tokens(*tokens, lists)),

@@ -21,7 +21,7 @@ def number_entity(intake: Intake, entity: Entity, table: EntityTable) -> pa.Arra
     order of their numbers.
     """
     connection = intake.connection
-    ids = f'SELECT id FROM {entity}_ids WHERE code IN (SELECT "{entity}" FROM {EVENTS})'
+    ids = f'SELECT id FROM {entity}_ids WHERE code IN (SELECT DISTINCT "{entity}" FROM {EVENTS})'
     listed = pd.DataFrame({"id": table.frame.index.astype(object)})
     connection.register("listed", listed)
     if len(listed):

@@ -41,19 +41,21 @@ def preprocess(
     users: Table | None = None,
     settings: PreprocessSettings | None = None,
     overwrite: bool = False,
+    wait: float = 0.0,
     encoders: Path | None = None,
 ) -> PreprocessResult:
     """Make the dataset at the directory `output` from tables of interactions, items and users.
 
     Tables are paths (globs, folders and `-` for standard input too) or data frames. `encoders` is a
-    dataset or model whose kinds of fields and bins of numbers are used again. Raises UsageError,
-    DataError (more rejected rows than allowed, too), ArtifactError, LockedError, SystemRefusedError.
+    dataset or model whose kinds of fields and bins of numbers are used again. Another run on the same
+    output is waited for, at most `wait` seconds. Raises UsageError, DataError (more rejected rows than
+    allowed, too), ArtifactError, LockedError, SystemRefusedError.
     """
     started = time.monotonic()
     settings = settings or PreprocessSettings()
     known = None if encoders is None else read_encoders(encoders, settings)
     with (
-        writing_artifact(output, "dataset", overwrite=overwrite) as writer,
+        writing_artifact(output, "dataset", overwrite=overwrite, wait=wait) as writer,
         _database(writer, settings) as (connection, scratch),
     ):
         intake = Intake(connection, settings, scratch, _rejects_file(output))
@@ -197,8 +199,14 @@ def _require_every_row(events: Validated, used: int, dropped: dict[str, int]) ->
     rejected = sum(events.rejected.values())
     if used + sum(dropped.values()) + rejected != events.rows:
         raise AssertionError(f"{events.rows=} but {used=}, {dropped=}, {rejected=}")
-    if not used:
+    if used:
+        return
+    if sum(dropped.values()):
         raise DataError("No event is left.", hint="Lower --min-user-events and --min-item-events.")
+    raise DataError(
+        f"No event is left: {rejected} of {events.rows} rows are rejected.",
+        hint="Lower --max-rejects, to be told why.",
+    )
 
 
 def _encoders(intake: Intake, tables: Mapping[Entity, EntityTable]) -> list[FieldEncoder]:

@@ -137,10 +137,9 @@ def test_two_writers_at_once_are_one_too_many(tmp_path):
 
 
 def test_a_lock_ends_with_its_holder(tmp_path):
-    with held_lock(tmp_path / "lock", output=tmp_path / "out"):
-        pass
-    with held_lock(tmp_path / "lock", output=tmp_path / "out"):
-        pass
+    for _ in range(2):
+        with held_lock(tmp_path / "lock", output=tmp_path / "out") as left:
+            assert left is None
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

@@ -104,9 +104,9 @@ def test_when_every_checkpoint_is_damaged_a_file_of_the_newest_is_named(saved):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 300 KiB."""
+    """A file system of 600 KiB."""
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", tmp_path], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", tmp_path], capture_output=True, check=False
     ) if os.geteuid() == 0 else None  # fmt: skip
     if mounted is None or mounted.returncode:
         pytest.skip("a file system of its own can be mounted by root only")
