@@ -49,6 +49,7 @@ def evaluate(
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -66,6 +67,7 @@ def evaluate(
     from recsys_cli.cli.device import limit_threads, prepare_device
     from recsys_cli.cli.imports import heavy_imports
     from recsys_cli.cli.memory import MODELS, require_address_space
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import EvaluateSettings
 
@@ -85,7 +87,7 @@ def evaluate(
     )
     require_address_space(MODELS)
     held = nullcontext() if output is None else held_file(output, overwrite=overwrite, wait=wait)
-    with held as file:  # before the work, not after it
+    with writing(output, private=private), held as file:  # before the work, not after it
         with heavy_imports():
             if model is not None:
                 prepare_device(device, threads)

@@ -170,6 +170,7 @@ def preprocess(
         options.setting("--threads", metavar="N", does="Threads that read and order", default="all"),
     ] = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -182,6 +183,7 @@ def preprocess(
     """
     from recsys_cli.cli import views
     from recsys_cli.cli.memory import TABLES, require_address_space
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import PreprocessSettings
 
@@ -217,16 +219,17 @@ def preprocess(
             "threads": threads,
         },
     )
-    result = run_stage(
-        interactions,
-        output,
-        items=items,
-        users=users,
-        settings=settings,
-        overwrite=overwrite,
-        wait=wait,
-        encoders=encoders,
-    )
+    with writing(output, private=private):
+        result = run_stage(
+            interactions,
+            output,
+            items=items,
+            users=users,
+            settings=settings,
+            overwrite=overwrite,
+            wait=wait,
+            encoders=encoders,
+        )
     console.print_result(result, as_json=as_json, view=lambda: views.preprocess_view(result))
 
 

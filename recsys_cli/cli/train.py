@@ -68,6 +68,7 @@ def train(
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -82,6 +83,7 @@ def train(
     from recsys_cli.cli.device import prepare_device
     from recsys_cli.cli.imports import heavy_imports
     from recsys_cli.cli.memory import MODELS, require_address_space
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.cli.training_progress import training_observer
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.presets import PRESETS
@@ -104,7 +106,7 @@ def train(
         prepare_device(device, threads)
         from recsys_cli.stages.train import train as run_stage
 
-    with training_observer(quiet=quiet) as observer:
+    with training_observer(quiet=quiet) as observer, writing(output, private=private):
         result = run_stage(
             dataset,
             output,

@@ -45,10 +45,6 @@ class FieldEncoder:
             "separator": self.separator,
         }
 
-    @classmethod
-    def from_dict(cls, entry: Mapping[str, Any]) -> "FieldEncoder":
-        return cls(**(dict(entry) | {"edges": tuple(entry["edges"])}))  # pyright: ignore[reportArgumentType]
-
 
 @dataclass(frozen=True)
 class Attributes:
