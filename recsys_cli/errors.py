@@ -70,3 +70,9 @@ class SystemRefusedError(RecsysError):
     """The operating system said no: disk, permission or memory."""
 
     exit_code = ExitCode.SYSTEM
+
+
+class GateError(RecsysError):
+    """What was found is not good enough to go on with."""
+
+    exit_code = ExitCode.GATE

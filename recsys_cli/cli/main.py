@@ -7,6 +7,9 @@ import typer
 
 from recsys_cli import __version__
 from recsys_cli.cli import console, failures
+from recsys_cli.cli.check import check
+from recsys_cli.cli.diff import diff
+from recsys_cli.cli.doctor import doctor
 from recsys_cli.cli.evaluate import evaluate
 from recsys_cli.cli.preprocess import preprocess
 from recsys_cli.cli.score import score
@@ -24,6 +27,9 @@ app.command()(preprocess)
 app.command()(train)
 app.command()(score)
 app.command()(evaluate)
+app.command()(check)
+app.command()(diff)
+app.command()(doctor)
 
 
 @app.callback(invoke_without_command=True)

@@ -50,13 +50,13 @@ class PreprocessSettings(Settings):
 class ModelSettings(Settings):
     """The shape of the model."""
 
-    embedding_dim: int = Field(default=96, ge=2)
-    num_blocks: int = Field(default=2, ge=1)
+    embedding_dim: int = Field(default=96, ge=2, le=65_536)
+    num_blocks: int = Field(default=2, ge=1, le=256)
     num_heads: int = Field(default=2, ge=1)
-    max_length: int = Field(default=64, ge=2)  # tokens of one user that attention sees
+    max_length: int = Field(default=64, ge=2, le=1_048_576)  # tokens of one user that attention sees
     dropout: float = Field(default=0.5, ge=0, lt=1)
     cross_attention: bool = True
-    head_dim: int = Field(default=32, ge=2)  # width of the cross-attention head
+    head_dim: int = Field(default=32, ge=2, le=65_536)  # width of the cross-attention head
     head_dropout: float = Field(default=0.3, ge=0, lt=1)
 
     @model_validator(mode="after")
