@@ -5,6 +5,7 @@ import gzip
 import io
 import itertools
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -135,6 +136,7 @@ def _is_part(path: Path, folder: Path) -> bool:
 
 
 def _open_source(path: Path, label: str, chosen: str, scratch: Path) -> Source:
+    _require_text_name(label)
     kind = _format(path, label, chosen)
     try:
         if path.stat().st_size == 0:
@@ -152,6 +154,16 @@ def _open_source(path: Path, label: str, chosen: str, scratch: Path) -> Source:
         ) from error
     require_distinct(source.names, label)
     return source
+
+
+def _require_text_name(label: str) -> None:
+    """A name that is no UTF-8 cannot be handed to DuckDB, or be written into a dataset."""
+    try:
+        label.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"The name of the file {os.fsencode(label)!r} is not UTF-8 text.", hint="Rename the file."
+        ) from error
 
 
 def _format(path: Path, label: str, chosen: str) -> Format:

@@ -1,6 +1,7 @@
 """The system says no, in the middle of every command: one sentence, exit 7, and the old output is whole."""
 
 import gzip
+import importlib
 import os
 import shutil
 import subprocess
@@ -163,7 +164,8 @@ def test_a_folder_that_vanishes(again, tmp_path, monkeypatch, command):
 def at_the_moment(monkeypatch, name: str, fault) -> None:
     """Have a fault happen just before a function does its work, the first time."""
     module, _, function = name.rpartition(".")
-    work = getattr(sys.modules[module], function)
+    place = importlib.import_module(module)
+    work = getattr(place, function)
     faults = [fault]
 
     def faulty(*arguments, **options):
@@ -171,7 +173,7 @@ def at_the_moment(monkeypatch, name: str, fault) -> None:
             faults.pop()(*arguments, **options)
         return work(*arguments, **options)
 
-    monkeypatch.setattr(sys.modules[module], function, faulty)
+    monkeypatch.setattr(place, function, faulty)
 
 
 SPOILT = {
