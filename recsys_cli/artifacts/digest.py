@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recsys_cli.artifacts.atomic import sync
+from recsys_cli.artifacts.documents import read_document
 from recsys_cli.artifacts.manifest import sha256_of_file
 from recsys_cli.errors import ArtifactError
 
@@ -52,9 +53,6 @@ def _describe(path: Path) -> dict[str, str | int]:
 
 def _read(path: Path, hint: str) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path} is damaged.", hint=hint) from error
-    if not isinstance(document, dict) or not document:
-        raise ArtifactError(f"{path} is damaged.", hint=hint)
-    return document
+        return read_document(path, hint=hint)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing.", hint=hint) from error

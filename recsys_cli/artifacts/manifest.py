@@ -10,26 +10,32 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys_cli import __version__
 from recsys_cli.artifacts.atomic import refuse_existing, say_cleared, sync, system_errors
+from recsys_cli.artifacts.documents import parse_document, read_bounded, require_regular
 from recsys_cli.artifacts.lock import LOCK, held_folder
 from recsys_cli.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
 SCRATCH_PREFIX: Final = ".partial-"
+DIGEST: Final = "sha256"  # in a manifest: of the rest of it
 LEDGER: Final = "test-uses.json"  # how often each test part was opened; written by `evaluate`
-DATA_FILE: Final = re.compile(r".+-[0-9a-f]{16}(\..+)?")  # a name with the beginning of its SHA-256
+DATA_FILE: Final = re.compile(r"[\w.]+-[0-9a-f]{16}(\.\w+)?", re.ASCII)  # with the beginning of its SHA-256
 
 Kind = Literal["dataset", "model"]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class FileEntry(BaseModel):
@@ -39,7 +45,7 @@ class FileEntry(BaseModel):
 
     name: str
     sha256: str
-    bytes: int
+    bytes: Count
 
 
 class Manifest(BaseModel):
@@ -52,7 +58,7 @@ class Manifest(BaseModel):
     version: str  # of recsys
     configuration: dict[str, Any]
     inputs: dict[str, str]  # name of an input -> SHA-256, in hexadecimal
-    counts: dict[str, int]
+    counts: dict[str, Count]
     details: dict[str, Any]  # what else a reader of this kind needs
     files: dict[str, FileEntry]  # logical name ("items.parquet") -> the file that holds it
 
@@ -64,6 +70,7 @@ class Artifact:
     path: Path
     manifest: Manifest
     fingerprint: str  # SHA-256 of the manifest's bytes
+    _whole: set[str] = field(default_factory=set[str], compare=False, repr=False)  # names of checked files
 
     def file(self, name: str) -> Path:
         """The path of the file with this logical name, after its SHA-256 was checked.
@@ -72,53 +79,70 @@ class Artifact:
         """
         entry = self.manifest.files.get(name)
         if entry is None:
-            raise ArtifactError(f"{self.path} has no {name}.", hint=_REMAKE)
+            raise ArtifactError(f"{self.path} has no {name}.", hint=REMAKE)
         path = self.path / entry.name
-        if not path.is_file():
-            raise ArtifactError(f"{path} is missing.", hint=_REMAKE)
-        if path.stat().st_size != entry.bytes or sha256_of_file(path) != entry.sha256:
-            raise ArtifactError(f"{path} is damaged: its SHA-256 is not the manifest's.", hint=_REMAKE)
+        try:
+            require_regular(path, hint=REMAKE)
+        except FileNotFoundError as error:
+            raise ArtifactError(f"{path} is missing.", hint=REMAKE) from error
+        if name not in self._whole:
+            _require_whole(path, entry)
+            self._whole.add(name)
         return path
 
+    def table(self, name: str, fields: "Iterable[pa.Field]" = ()) -> "pa.Table":
+        """These columns (none named: all) of the Parquet file with this logical name; raises as `file`."""
+        from recsys_cli.artifacts.parquet import read_parquet  # noqa: PLC0415  (imports pyarrow)
 
-_REMAKE: Final = "Make the artifact again, or restore it from a copy."
+        return read_parquet(self.file(name), fields, hint=REMAKE)
 
 
-def open_artifact(path: Path, kind: Kind) -> Artifact:
-    """Read the manifest of the artifact in directory `path`.
+REMAKE: Final = "Make the artifact again, or restore it from a copy."
+
+
+def _require_whole(path: Path, entry: FileEntry) -> None:
+    if path.stat().st_size != entry.bytes or sha256_of_file(path) != entry.sha256:
+        raise ArtifactError(f"{path} is damaged: its SHA-256 is not the manifest's.", hint=REMAKE)
+
+
+def open_artifact(path: Path, kind: Kind | None = None) -> Artifact:
+    """Read the manifest of the artifact in directory `path`, of this kind or (None) of either.
 
     Raises ArtifactError when there is none, or it is of another kind or from a newer version.
     """
-    made_by = {"dataset": "recsys preprocess", "model": "recsys train"}[kind]
+    made_by = {"dataset": "recsys preprocess", "model": "recsys train", None: "recsys"}[kind]
     hint = f"Give the directory that `{made_by}` made."
     try:
-        raw = (path / MANIFEST).read_bytes()
+        raw = read_bounded(path / MANIFEST, hint=hint)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ArtifactError(f"{path} is not a {kind}: it has no {MANIFEST}.", hint=hint) from error
+        raise ArtifactError(
+            f"{path} is not {'an artifact' if kind is None else f'a {kind}'}: it has no {MANIFEST}.",
+            hint=hint,
+        ) from error
     manifest = _parse_manifest(path, raw)
-    if manifest.kind != kind:
+    if kind not in (None, manifest.kind):
         raise ArtifactError(f"{path} is a {manifest.kind}, not a {kind}.", hint=hint)
     return Artifact(path=path, manifest=manifest, fingerprint=hashlib.sha256(raw).hexdigest())
 
 
 def _parse_manifest(path: Path, raw: bytes) -> Manifest:
-    try:
-        document = json.loads(raw)
-        newest = document["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path / MANIFEST} is damaged.", hint=_REMAKE) from error
+    document = parse_document(raw, path / MANIFEST, hint=REMAKE)
+    newest = document.get("schema_version")
     if isinstance(newest, int) and newest > SCHEMA_VERSION:
         raise ArtifactError(
             f"{path} has schema version {newest}; this recsys reads up to {SCHEMA_VERSION}.",
             hint="Upgrade recsys, or make the artifact again with this version.",
         )
+    if DIGEST in document and raw != _with_digest(document):
+        raise ArtifactError(f"{path / MANIFEST} is damaged: its SHA-256 is another.", hint=REMAKE)
+    document.pop(DIGEST, None)  # the first versions had none
     try:
-        manifest = Manifest.model_validate(document)
-    except ValidationError as error:
-        raise ArtifactError(f"{path / MANIFEST} is damaged.", hint=_REMAKE) from error
+        manifest = Manifest.model_validate(document, strict=True)
+    except (ValidationError, RecursionError) as error:
+        raise ArtifactError(f"{path / MANIFEST} is damaged.", hint=REMAKE) from error
     for entry in manifest.files.values():
-        if Path(entry.name).name != entry.name:
-            raise ArtifactError(f"{path / MANIFEST} names a file outside the artifact.", hint=_REMAKE)
+        if not DATA_FILE.fullmatch(entry.name):
+            raise ArtifactError(f"{path / MANIFEST} names a file outside the artifact.", hint=REMAKE)
     return manifest
 
 
@@ -163,7 +187,7 @@ class ArtifactWriter:
             details=details,
             files={name: self._publish(name, path) for name, path in sorted(self._scratch.items())},
         )
-        raw = _serialised(manifest.model_dump(mode="json"))
+        raw = _with_digest(manifest.model_dump(mode="json"))
         fingerprint = hashlib.sha256(raw).hexdigest()
         written = (
             self._write(MANIFEST, raw),
@@ -252,6 +276,12 @@ def sha256_of_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _with_digest(document: dict[str, Any]) -> bytes:
+    """The document with the SHA-256 of the rest of it: a manifest that is changed anywhere shows it."""
+    rest = {key: value for key, value in document.items() if key != DIGEST}
+    return _serialised(rest | {DIGEST: hashlib.sha256(_serialised(rest)).hexdigest()})
 
 
 def _serialised(document: dict[str, Any]) -> bytes:

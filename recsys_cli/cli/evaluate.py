@@ -103,8 +103,9 @@ def _dataset(
     model: Path | None, dataset: Path | None, recommendations: Path | None, option: Path | None
 ) -> Path:
     """The dataset of whichever of the two forms was used. Raises UsageError when it is neither."""
-    if recommendations is None and model is not None and dataset is not None and option is None:
-        return dataset
+    given = [each for each in (dataset, option) if each is not None]
+    if recommendations is None and model is not None and len(given) == 1:
+        return given[0]
     if recommendations is not None and model is None and option is not None:
         return option
     raise UsageError(

@@ -24,13 +24,13 @@ _DISK_HINT: Final = "Free space or change the permissions, or choose another pla
 def report(error: BaseException, *, signal_number: int | None) -> int:
     """Say on stderr what `error` means for a person; the value is the exit code."""
     if signal_number is not None:
-        _say("interrupted.", hint=None)
+        say("interrupted.", hint=None)
         return 128 + signal_number
     if isinstance(error, ClosedOutputError):
         console_is_gone()
         return ExitCode.BROKEN_PIPE
     if isinstance(error, RecsysError):
-        _say(error.message, hint=error.hint)
+        say(error.message, hint=error.hint)
         return error.exit_code
     if isinstance(error, typer.TyperException):
         return _report_usage(error)
@@ -48,17 +48,17 @@ def _report_usage(error: typer.TyperException) -> int:
     )
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "recsys"
-    _say(message if message.endswith((".", "?")) else message + ".", hint=f"See `{command} --help`.")
+    say(message if message.endswith((".", "?")) else message + ".", hint=f"See `{command} --help`.")
     return ExitCode.USAGE
 
 
 def _report_system_or_bug(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno in SYSTEM_ERRNOS:
         place = f"{error.filename}: " if error.filename else ""
-        _say(f"{place}{SYSTEM_ERRNOS[error.errno]}.", hint=_DISK_HINT)
+        say(f"{place}{SYSTEM_ERRNOS[error.errno]}.", hint=_DISK_HINT)
         return ExitCode.SYSTEM
     if _is_out_of_memory(error):
-        _say("there is not enough memory.", hint=_MEMORY_HINT)
+        say("there is not enough memory.", hint=_MEMORY_HINT)
         return ExitCode.SYSTEM
     traceback.print_exception(error)
     return ExitCode.BUG
@@ -75,7 +75,8 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return cause is not None and _is_out_of_memory(cause)
 
 
-def _say(message: str, *, hint: str | None) -> None:
+def say(message: str, *, hint: str | None) -> None:
+    """One sentence about what went wrong, and one that says what to do."""
     sys.stderr.write(f"error: {message}\n")
     if hint:
         sys.stderr.write(f"hint: {hint}\n")

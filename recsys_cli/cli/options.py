@@ -43,7 +43,8 @@ Wait = Annotated[
         "--wait",
         metavar="SECONDS",
         min=0,
-        help="Wait this long for another run that writes the same output, before exit 6.",
+        help="Wait this long for another run that writes the same output, before exit 6. [default: 0]",
+        show_default=False,
     ),
 ]
 Device = Annotated[

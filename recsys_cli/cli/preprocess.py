@@ -9,7 +9,7 @@ from recsys_cli.cli import console, options
 from recsys_cli.errors import UsageError
 
 _Split = Literal["leave-one-out", "time", "none"]
-_Format = Literal["auto", "csv", "tsv", "parquet", "jsonl"]
+_Format = Literal["auto", "csv", "tsv", "dat", "recbole", "parquet", "jsonl"]
 _Unit = Literal["auto", "seconds", "milliseconds", "iso", "order"]
 
 
@@ -18,8 +18,8 @@ def preprocess(
         list[str],
         typer.Argument(
             metavar="INTERACTIONS...",
-            help="Files, globs or directories of partitions: CSV, TSV, Parquet or JSON lines, also "
-            "gzipped; - reads standard input.",
+            help="Files, globs or directories of partitions: CSV, TSV, Parquet, JSON lines, MovieLens' .dat "
+            "or RecBole's .inter, also packed with gzip or zstd; - reads standard input.",
         ),
     ],
     *,
@@ -57,6 +57,12 @@ def preprocess(
     file_format: Annotated[
         _Format | None,
         options.setting("--format", does="The format of the interactions", default="auto"),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        options.setting(
+            "--encoding", metavar="NAME", does="The encoding of text files, such as latin-1", default="utf-8"
+        ),
     ] = None,
     item_field: Annotated[
         list[str] | None,
@@ -193,6 +199,7 @@ def preprocess(
             "rating_column": rating_column,
             "timestamp_unit": timestamp_unit,
             "format": file_format,
+            "encoding": encoding,
             "item_fields": _kinds("--item-field", item_field),
             "user_fields": _kinds("--user-field", user_field),
             "value_separator": value_separator,

@@ -10,7 +10,7 @@ from recsys_cli.cli import console, options
 from recsys_cli.errors import UsageError
 
 _Preset = Literal["fast", "balanced", "best"]
-_Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+_Precision = Literal["auto", "float32", "tensorfloat32", "bfloat16"]
 _Loss = Literal["auto", "full-softmax", "sampled-softmax"]
 
 
@@ -49,8 +49,8 @@ def train(
         _Precision | None,
         options.setting(
             "--precision",
-            does="Of matrix products on GPU and TPU; a CPU computes in float32",
-            default="float32",
+            does="Of matrix products; auto: float32, but bfloat16 in the full softmax on a CPU with AMX",
+            default="auto",
         ),
     ] = None,
     resume: Annotated[

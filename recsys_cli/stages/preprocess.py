@@ -199,8 +199,14 @@ def _require_every_row(events: Validated, used: int, dropped: dict[str, int]) ->
     rejected = sum(events.rejected.values())
     if used + sum(dropped.values()) + rejected != events.rows:
         raise AssertionError(f"{events.rows=} but {used=}, {dropped=}, {rejected=}")
-    if not used:
+    if used:
+        return
+    if sum(dropped.values()):
         raise DataError("No event is left.", hint="Lower --min-user-events and --min-item-events.")
+    raise DataError(
+        f"No event is left: {rejected} of {events.rows} rows are rejected.",
+        hint="Lower --max-rejects, to be told why.",
+    )
 
 
 def _encoders(intake: Intake, tables: Mapping[Entity, EntityTable]) -> list[FieldEncoder]:

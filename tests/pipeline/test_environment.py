@@ -89,7 +89,7 @@ def test_a_clock_that_jumps_does_not_show(again, pipeline, tmp_path, monkeypatch
 
 
 NAMES = {
-    "all of these": """it's "2"\nlines [1]*?{x} %s $HOME {0} `a` \\n naïve-日本-🎬""",
+    "all of these": """it's "2"\nlines [1]*?{x} %s $HOME {0} `a` naïve-日本-🎬""",
     "spaces": "a b  c",
     "quotes": """it's "so" `this`""",
     "glob characters": "[1]*?{x}",
@@ -126,6 +126,13 @@ def test_inputs_may_be_called_anything(again, pipeline, tmp_path, name):
     finished = again.call("preprocess", interactions, "--items", items, "--output", tmp_path / "data")
     assert finished.code == 0, finished.stderr
     assert finished.json["rows"] == pipeline.preprocess.json["rows"]
+
+
+def test_a_backslash_beside_a_wildcard_is_refused(again, tmp_path):
+    (tmp_path / "a\\n[1].csv").write_text("user_id,item_id\nu,i\n")
+    finished = again.call("preprocess", tmp_path / "a\\n[1].csv", "--output", tmp_path / "data")
+    assert finished.code == 3, finished.stderr
+    assert "backslash" in finished.stderr.splitlines()[-2]
 
 
 def test_a_name_that_is_no_text_is_refused(again, pipeline, tmp_path):
