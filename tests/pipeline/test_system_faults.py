@@ -1,5 +1,6 @@
 """The system says no, in the middle of every command: one sentence, exit 7, and the old output is whole."""
 
+import contextlib
 import gzip
 import importlib
 import os
@@ -194,7 +195,7 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
         path.write_bytes(gzip.compress((pipeline.folder / "interactions.csv").read_bytes()))
     else:
         shutil.copyfile(pipeline.folder / "interactions.csv", path)
-    at_the_moment(monkeypatch, "recsys_cli.tables.load.load_files", lambda *a, **o: SPOILT[change](path))
+    at_the_moment(monkeypatch, "recsys_cli.tables.load.open_files", lambda *a, **o: SPOILT[change](path))
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, name)
     assert not (tmp_path / "data").exists()
@@ -202,14 +203,15 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
 
 def test_a_file_that_grows_after_it_was_read_is_not_read_in_halves(again, tmp_path, monkeypatch, pipeline):
     path = Path(shutil.copyfile(pipeline.folder / "interactions.csv", tmp_path / "i.csv"))
-    read = load.load_files
+    read = load.open_files
 
+    @contextlib.contextmanager
     def grow_after(*arguments, **options):
-        loaded = read(*arguments, **options)
-        SPOILT["grows"](path)
-        return loaded
+        with read(*arguments, **options) as parts:
+            yield parts
+            SPOILT["grows"](path)
 
-    monkeypatch.setattr(load, "load_files", grow_after)
+    monkeypatch.setattr(load, "open_files", grow_after)
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, "i.csv", "changed")
 
