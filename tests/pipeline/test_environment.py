@@ -74,7 +74,9 @@ def test_times_without_a_zone_are_utc_wherever_the_command_runs(tmp_path):
     assert len(fingerprints) == 1
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [long_or(each, short=("preprocess", "score", "evaluate")) for each in COMMANDS]
+)
 def test_a_clock_that_jumps_does_not_show(again, pipeline, tmp_path, monkeypatch, command):
     expected = pipeline.folder / again.output(command)
     if command == "evaluate":

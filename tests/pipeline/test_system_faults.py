@@ -94,7 +94,13 @@ def assert_refused(finished, code: int, *words: str) -> None:
         assert word in errors[0]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+# Training takes seconds: the long suite has it.
+QUICK = [
+    pytest.param(command, marks=pytest.mark.faults if command == "train" else []) for command in COMMANDS
+]
+
+
+@pytest.mark.parametrize("command", QUICK)
 def test_a_full_disk(again, disk, command):
     output = again.old(command, disk)
     fill(disk, leave=8 * KIB)
@@ -149,7 +155,7 @@ MOMENTS = {  # of each command, a function that is called while the output is he
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", QUICK)
 def test_a_folder_that_vanishes(again, tmp_path, monkeypatch, command):
     place = tmp_path / "place"
     place.mkdir()
