@@ -1,6 +1,8 @@
 """The system says no, in the middle of every command: one sentence, exit 7, and the old output is whole."""
 
+import contextlib
 import gzip
+import importlib
 import os
 import shutil
 import subprocess
@@ -92,7 +94,13 @@ def assert_refused(finished, code: int, *words: str) -> None:
         assert word in errors[0]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+# Training takes seconds: the long suite has it.
+QUICK = [
+    pytest.param(command, marks=pytest.mark.faults if command == "train" else []) for command in COMMANDS
+]
+
+
+@pytest.mark.parametrize("command", QUICK)
 def test_a_full_disk(again, disk, command):
     output = again.old(command, disk)
     fill(disk, leave=8 * KIB)
@@ -147,7 +155,7 @@ MOMENTS = {  # of each command, a function that is called while the output is he
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", QUICK)
 def test_a_folder_that_vanishes(again, tmp_path, monkeypatch, command):
     place = tmp_path / "place"
     place.mkdir()
@@ -163,7 +171,8 @@ def test_a_folder_that_vanishes(again, tmp_path, monkeypatch, command):
 def at_the_moment(monkeypatch, name: str, fault) -> None:
     """Have a fault happen just before a function does its work, the first time."""
     module, _, function = name.rpartition(".")
-    work = getattr(sys.modules[module], function)
+    place = importlib.import_module(module)
+    work = getattr(place, function)
     faults = [fault]
 
     def faulty(*arguments, **options):
@@ -171,7 +180,7 @@ def at_the_moment(monkeypatch, name: str, fault) -> None:
             faults.pop()(*arguments, **options)
         return work(*arguments, **options)
 
-    monkeypatch.setattr(sys.modules[module], function, faulty)
+    monkeypatch.setattr(place, function, faulty)
 
 
 SPOILT = {
@@ -192,7 +201,7 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
         path.write_bytes(gzip.compress((pipeline.folder / "interactions.csv").read_bytes()))
     else:
         shutil.copyfile(pipeline.folder / "interactions.csv", path)
-    at_the_moment(monkeypatch, "recsys_cli.tables.load.load_files", lambda *a, **o: SPOILT[change](path))
+    at_the_moment(monkeypatch, "recsys_cli.tables.load.open_files", lambda *a, **o: SPOILT[change](path))
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, name)
     assert not (tmp_path / "data").exists()
@@ -200,14 +209,15 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
 
 def test_a_file_that_grows_after_it_was_read_is_not_read_in_halves(again, tmp_path, monkeypatch, pipeline):
     path = Path(shutil.copyfile(pipeline.folder / "interactions.csv", tmp_path / "i.csv"))
-    read = load.load_files
+    read = load.open_files
 
+    @contextlib.contextmanager
     def grow_after(*arguments, **options):
-        loaded = read(*arguments, **options)
-        SPOILT["grows"](path)
-        return loaded
+        with read(*arguments, **options) as parts:
+            yield parts
+            SPOILT["grows"](path)
 
-    monkeypatch.setattr(load, "load_files", grow_after)
+    monkeypatch.setattr(load, "open_files", grow_after)
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, "i.csv", "changed")
 
