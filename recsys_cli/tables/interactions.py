@@ -20,6 +20,7 @@ REASONS: Final = (
     "the timestamp is not a time",
     "the rating is not a number",
     "the rating is not finite",
+    "the rating is too large",
 )
 
 
@@ -88,7 +89,7 @@ def _reason(roles: set[str]) -> str:
     if "rating" in roles:
         cases += [
             "WHEN stars IS NULL THEN CASE WHEN trim(e.rating) <> '' THEN 5 END",
-            "WHEN NOT isfinite(stars) THEN 6",
+            "WHEN NOT isfinite(stars) THEN CASE WHEN isfinite(CAST(e.rating AS DOUBLE)) THEN 7 ELSE 6 END",
         ]
     return f"CASE {' '.join(cases)} END"
 
