@@ -19,7 +19,7 @@ from recsys_cli.errors import UsageError
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 Presets = Mapping[str, Mapping[str, Any]]
-SHOWN_LENGTH: Final = 200  # letters of a value in a sentence
+SHOWN_LENGTH: Final = 200  # letters of a key or a value in a sentence
 
 
 def load_settings(
@@ -72,7 +72,11 @@ def _refuse_unknown(table: Mapping[str, Any], kind: type[BaseModel], path: Path,
 def _unknown_key(path: Path, prefix: str, key: str, known: list[str]) -> UsageError:
     near = difflib.get_close_matches(key.replace("-", "_").lower(), known, n=1, cutoff=0.6)
     hint = f"Did you mean {prefix}{near[0]}?" if near else f"The keys here are {', '.join(known)}."
-    return UsageError(f"{path}: unknown key {prefix}{key}.", hint=hint)
+    return UsageError(f"{path}: unknown key {prefix}{_shown(key)}.", hint=hint)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…"
 
 
 def _with_text_dates(value: Any) -> Any:
@@ -127,9 +131,7 @@ def _usage_error(detail: ErrorDetails, *, given: Mapping[str, Any], config: Path
         place = f"--{names[0].replace('_', '-')}" if len(names) == 1 else setting
     else:
         place = setting if config is None else f"{config}: {setting}"
-    value = json.dumps(detail["input"], ensure_ascii=False)
-    if len(value) > SHOWN_LENGTH:
-        value = f"{value[:SHOWN_LENGTH]}…"
+    value = _shown(json.dumps(detail["input"], ensure_ascii=False))
     return UsageError(
         f"{place}={value} is not allowed: it must be {_wanted(detail)}.", hint="Give another value."
     )
