@@ -7,10 +7,15 @@ import typer
 
 from recsys_cli import __version__
 from recsys_cli.cli import console, failures
+from recsys_cli.cli.check import check
+from recsys_cli.cli.diff import diff
+from recsys_cli.cli.doctor import doctor
 from recsys_cli.cli.evaluate import evaluate
 from recsys_cli.cli.preprocess import preprocess
+from recsys_cli.cli.run import run
 from recsys_cli.cli.score import score
-from recsys_cli.cli.signals import caught_signals
+from recsys_cli.cli.signals import caught_signals, end_with_parent
+from recsys_cli.cli.status import status
 from recsys_cli.cli.train import train
 from recsys_cli.errors import ExitCode
 
@@ -24,6 +29,11 @@ app.command()(preprocess)
 app.command()(train)
 app.command()(score)
 app.command()(evaluate)
+app.command()(run)
+app.command()(status)
+app.command()(check)
+app.command()(diff)
+app.command()(doctor)
 
 
 @app.callback(invoke_without_command=True)
@@ -35,7 +45,8 @@ def recsys(
     """Offline recommendation pipelines: tables in, a table of recommendations and an honest metric out.
 
     preprocess turns tables into a dataset, train a dataset into a model, score both into a table of
-    recommendations, and evaluate says how good it is.
+    recommendations, and evaluate says how good it is. run carries them out as one file says, night
+    after night, and status says how old what they made is.
     """
     if version:
         typer.echo(f"recsys {__version__}")
@@ -51,7 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
     console.configure_logging(quiet=False)
     with caught_signals() as caught:
         try:
-            return _run(arguments)
+            end_with_parent()
+            code = _run(arguments)
+            if code == ExitCode.INTERRUPTED and caught.number is not None:
+                raise KeyboardInterrupt  # which typer had made a code of, without a word
+            return code
         except BaseException as error:
             if isinstance(error, SystemExit) and caught.number is None:
                 raise

@@ -133,6 +133,15 @@ def preprocess(
         str | None,
         typer.Option("--test-from", metavar="TIME", help="ISO 8601 or Unix seconds, for --split time."),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        options.setting(
+            "--as-of",
+            metavar="TIME",
+            does="Reject rows later than this, ISO 8601 or Unix seconds",
+            default="none is too late",
+        ),
+    ] = None,
     max_rejects: Annotated[
         float | None,
         options.setting(
@@ -161,6 +170,7 @@ def preprocess(
         options.setting("--threads", metavar="N", does="Threads that read and order", default="all"),
     ] = None,
     overwrite: options.Overwrite = False,
+    wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = None,
@@ -171,11 +181,14 @@ def preprocess(
     reason; the three add up, and are printed.
     """
     from recsys_cli.cli import views
+    from recsys_cli.cli.memory import TABLES, require_address_space
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import PreprocessSettings
-    from recsys_cli.stages.preprocess import preprocess as run_stage
 
     console.configure_logging(quiet=quiet)
+    require_address_space(TABLES)
+    from recsys_cli.stages.preprocess import preprocess as run_stage
+
     settings = load_settings(
         PreprocessSettings,
         config=config,
@@ -198,6 +211,7 @@ def preprocess(
             "split": split,
             "validation_from": validation_from,
             "test_from": test_from,
+            "as_of": as_of,
             "max_rejects": max_rejects,
             "memory_limit": memory_limit,
             "threads": threads,
@@ -210,6 +224,7 @@ def preprocess(
         users=users,
         settings=settings,
         overwrite=overwrite,
+        wait=wait,
         encoders=encoders,
     )
     console.print_result(result, as_json=as_json, view=lambda: views.preprocess_view(result))

@@ -35,6 +35,7 @@ class PreprocessSettings(Settings):
     split: Literal["leave-one-out", "time", "none"] = "leave-one-out"
     validation_from: str | None = None  # ISO 8601 or Unix seconds
     test_from: str | None = None
+    as_of: str | None = None  # ISO 8601 or Unix seconds; later rows are rejected
     max_rejects: float = Field(default=0.01, ge=0, le=1)
     memory_limit: str = "2GB"
     threads: int | None = Field(default=None, ge=1, le=1024)  # far more take all memory for themselves
@@ -61,13 +62,13 @@ class PreprocessSettings(Settings):
 class ModelSettings(Settings):
     """The shape of the model."""
 
-    embedding_dim: int = Field(default=96, ge=2)
-    num_blocks: int = Field(default=2, ge=1)
+    embedding_dim: int = Field(default=96, ge=2, le=65_536)
+    num_blocks: int = Field(default=2, ge=1, le=256)
     num_heads: int = Field(default=2, ge=1)
-    max_length: int = Field(default=64, ge=2)  # tokens of one user that attention sees
+    max_length: int = Field(default=64, ge=2, le=1_048_576)  # tokens of one user that attention sees
     dropout: float = Field(default=0.5, ge=0, lt=1)
     cross_attention: bool = True
-    head_dim: int = Field(default=32, ge=2)  # width of the cross-attention head
+    head_dim: int = Field(default=32, ge=2, le=65_536)  # width of the cross-attention head
     head_dropout: float = Field(default=0.3, ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -100,8 +101,13 @@ class TrainSettings(Settings):
     cross_attention_weight: float = Field(default=0.3, ge=0, le=1)  # of its loss beside retrieval's
     cross_attention_candidates: int = Field(default=512, ge=1)
     candidates: int = Field(default=200, ge=1)  # re-scored per user, also while the head is fitted
-    # Of matrix products on accelerators, in training and scoring; a CPU computes in float32 whatever it says.
-    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    # Of matrix products. A CPU computes in float32, but for the full softmax where it has AMX.
+    precision: Literal["auto", "float32", "tensorfloat32", "bfloat16"] = "auto"
+
+    @property
+    def matmul_precision(self) -> str:
+        """What jax is told, in training and scoring; only accelerators listen."""
+        return "float32" if self.precision == "auto" else self.precision
 
 
 class ScoreSettings(Settings):

@@ -41,19 +41,21 @@ def preprocess(
     users: Table | None = None,
     settings: PreprocessSettings | None = None,
     overwrite: bool = False,
+    wait: float = 0.0,
     encoders: Path | None = None,
 ) -> PreprocessResult:
     """Make the dataset at the directory `output` from tables of interactions, items and users.
 
     Tables are paths (globs, folders and `-` for standard input too) or data frames. `encoders` is a
-    dataset or model whose kinds of fields and bins of numbers are used again. Raises UsageError,
-    DataError (more rejected rows than allowed, too), ArtifactError, LockedError, SystemRefusedError.
+    dataset or model whose kinds of fields and bins of numbers are used again. Another run on the same
+    output is waited for, at most `wait` seconds. Raises UsageError, DataError (more rejected rows than
+    allowed, too), ArtifactError, LockedError, SystemRefusedError.
     """
     started = time.monotonic()
     settings = settings or PreprocessSettings()
     known = None if encoders is None else read_encoders(encoders, settings)
     with (
-        writing_artifact(output, "dataset", overwrite=overwrite) as writer,
+        writing_artifact(output, "dataset", overwrite=overwrite, wait=wait) as writer,
         _database(writer, settings) as (connection, scratch),
     ):
         intake = Intake(connection, settings, scratch, _rejects_file(output))

@@ -128,7 +128,10 @@ def _no_column(source: str, names: Sequence[str], role: str) -> DataError:
             hint="Write it with commas, or with tabs and a name that ends in .tsv.",
         )
     if any(NUMBER.fullmatch(name) for name in names):
-        return DataError(f"{what} They look like data.", hint="Put the columns' names into its first line.")
+        return DataError(
+            f"{source} has no {role} column: its first line looks like data.",
+            hint="Put the columns' names into its first line.",
+        )
     return DataError(what, hint=f"Name it with --{role}-column.")
 
 

@@ -1,7 +1,8 @@
 """Every table of one dataset, read and checked: what was recognised, rejected and worth a note."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,8 +16,8 @@ from recsys_cli.schemas import Entity
 from recsys_cli.tables.columns import ENTITY_ID, find_columns, find_entity_columns
 from recsys_cli.tables.entities import EntityTable, no_entities, read_entities
 from recsys_cli.tables.interactions import Validated, validate
-from recsys_cli.tables.load import Choose, Given, Table, load_table
-from recsys_cli.tables.reader import NOT_UTF_8, Loaded, Rejects
+from recsys_cli.tables.load import Choose, Given, Table, open_table
+from recsys_cli.tables.reader import NOT_UTF_8, Loaded, Rejects, load_parts
 
 LOGGER: Final = logging.getLogger("recsys")
 ROLES: Final = ("user", "item", "timestamp", "rating")
@@ -41,23 +42,29 @@ class Intake:
     def interactions(self, given: Table | Sequence[Path | str]) -> Validated:
         """Valid events, in table `events`. Raises DataError where too many rows are rejected."""
         named = {role: getattr(self.settings, f"{role}_column") for role in ROLES}
-        table = self._load(
+        with self._opened(
             "interactions",
             given,
             lambda label, names: find_columns(label, names, ROLES, named),
             self.settings.format,
             single=ROLES,
-        )
-        self.text_ids |= table.loaded.text_roles & {"user", "item"}
-        unit = self.settings.timestamp_unit
-        events = validate(self.connection, table.loaded, self.rejects, roles=set(table.columns), unit=unit)
-        _require_rows(table.loaded, events.rows)
+        ) as table:
+            events = validate(
+                self.connection,
+                table.parts,
+                self.rejects,
+                roles=list(table.columns),
+                unit=self.settings.timestamp_unit,
+                as_of=self.settings.as_of,
+            )
+        self.text_ids |= events.loaded.text_roles & {"user", "item"}
+        _require_rows(events.loaded, events.rows)
         self.recognise({**table.columns, "timestamps": events.timestamp_words})
-        self._require_few_rejects(table.loaded, sum(events.rejected.values()), events.rows)
+        self._require_few_rejects(events.loaded, sum(events.rejected.values()), events.rows)
         if self.settings.positive_rating is not None and not events.has_rating:
             raise UsageError(
                 f"positive-rating={self.settings.positive_rating:g} needs ratings, and "
-                f"{', '.join(table.loaded.sources)} has none.",
+                f"{', '.join(events.loaded.sources)} has none.",
                 hint="Name their column with --rating-column, or leave --positive-rating out.",
             )
         return events
@@ -67,19 +74,20 @@ class Intake:
         if given is None:
             return no_entities()
         named = getattr(self.settings, f"{entity}_column")
-        table = self._load(
+        with self._opened(
             f"{entity}s",
             given,
             lambda label, names: find_entity_columns(label, names, entity, named),
             "auto",
             single=(ENTITY_ID,),
-        )
-        if ENTITY_ID in table.loaded.text_roles:
+        ) as table:
+            loaded = load_parts(self.connection, f"{entity}s", table.parts, self.rejects)
+        if ENTITY_ID in loaded.text_roles:
             self.text_ids.add(entity)
-        read = read_entities(self.connection, table.loaded, self.rejects, entity)
+        read = read_entities(self.connection, loaded, self.rejects, entity)
         rows = len(read.frame) + read.rejected + read.repeated
-        _require_rows(table.loaded, rows)
-        self._require_few_rejects(table.loaded, read.rejected, rows)
+        _require_rows(loaded, rows)
+        self._require_few_rejects(loaded, read.rejected, rows)
         if read.repeated or read.rejected:
             self.note(f"{entity}s: {read.repeated} repeated rows merged, {read.rejected} rows rejected.")
         return read
@@ -94,29 +102,29 @@ class Intake:
         self.recognised |= what
         LOGGER.info("recognised: %s", ", ".join(f"{name} = {found}" for name, found in what.items()))
 
-    def _load(
+    @contextmanager
+    def _opened(
         self,
         name: str,
         given: Table | Sequence[Path | str],
         choose: Choose,
         chosen_format: str,
         single: Sequence[str],
-    ) -> Given:
-        table = load_table(
+    ) -> Generator[Given]:
+        with open_table(
             self.connection,
             name,
             given,
             choose=choose,
             chosen_format=chosen_format,
             scratch=self.scratch,
-            rejects=self.rejects,
             separator=self.settings.value_separator,
             encoding=self.settings.encoding,
             single=single,
-        )
+        ) as table:
+            yield table
         for label, digest in table.fingerprints.items():
             self.fingerprints[f"{len(self.fingerprints):03}-{Path(label).name}"] = digest
-        return table
 
     def _require_few_rejects(self, loaded: Loaded, records: int, of: int) -> None:
         """Raise DataError where too many lines are lost: rejected records, and what these swallow."""

@@ -1,4 +1,4 @@
-"""Files into one DuckDB table of text columns; what the reader refuses goes to the rejects.
+"""Files as queries that give columns of text; their rows into a DuckDB table, what is refused to the rejects.
 
 Everything is read as text with the quoting said, never detected: detection turns one unclosed quote
 into thousands of rejected rows. A table's rowid follows the order of the input.
@@ -7,8 +7,8 @@ into thousands of rejected rows. A table's rowid follows the order of the input.
 import errno
 import glob
 import os
-from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -58,9 +58,25 @@ class Rejects:
         return rows.iloc[order].reset_index(drop=True)
 
 
+@dataclass(frozen=True)
+class Part:
+    """One file or data frame of a table; its rows may be read more than once."""
+
+    label: str  # what errors and rejects call it
+    query: str  # gives its columns by role, as text, in the order of the input
+    text_roles: frozenset[str]  # whose column the file says is text; JSON says it in its rows
+    text_query: str | None = None  # of JSON: gives the roles whose column holds a text in some row
+    source: Source | None = None  # None: a data frame
+    plain: Source | None = None  # the same as DuckDB can read it
+
+    @property
+    def is_separated(self) -> bool:
+        return self.source is not None and self.source.is_separated
+
+
 @dataclass
 class Loaded:
-    """One table in DuckDB: columns by role, and rowids in the order of the input."""
+    """One table in DuckDB whose rowids follow the order of the input."""
 
     table: str
     sources: list[str]  # label of each file number
@@ -81,7 +97,7 @@ class Loaded:
         files, lines = self.place(rowids)
         for number in np.unique(files).tolist():
             here = np.flatnonzero(files == number)
-            why, texts = [reasons[row] for row in here], [raw[row] for row in here]
+            why, texts = [reasons[row] for row in here.tolist()], [raw[row] for row in here.tolist()]
             source = self.files[number]
             if source is not None and source.format == "jsonl":
                 texts = line_texts(source, lines[here])
@@ -120,6 +136,8 @@ def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.
     connection = duckdb.connect()  # a database on disk packs what it stores: 3.5 s for 10 M rows, not 1.1 s
     connection.execute("SET TimeZone = 'UTC'")  # a time without a zone is taken as UTC
     connection.execute("SET enable_progress_bar = false")
+    # It takes a CSV file for a table without rows and would build a join's hash table of it.
+    connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
     connection.execute(f"SET temp_directory = {quoted(str(scratch / 'spill'))}")
     try:
         connection.execute(f"SET memory_limit = {quoted(memory_limit)}")
@@ -132,53 +150,84 @@ def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.
     return connection
 
 
-def load_files(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
+@contextmanager
+def open_files(
     sources: Sequence[Source],
     columns: Sequence[Mapping[str, str]],
-    rejects: Rejects,
     *,
     scratch: Path,
     separator: str = "|",
     single: Collection[str] = (),
-) -> Loaded:
-    """Read the `columns` (role -> name, a mapping a file) of all files into `table`, in order.
+) -> Generator[list[Part]]:
+    """The `columns` (role -> name, a mapping a file) of all files, to be read while the block runs.
 
-    Packed files are unpacked into `scratch`, one at a time. A cell that holds a list becomes its values
-    with `separator` between them; but the roles in `single` have one value a cell. Raises DataError
-    where a file cannot be read at all.
+    Packed files are unpacked into `scratch`. A cell that holds a list becomes its values with `separator`
+    between them; but the roles in `single` have one value a cell. Raises DataError.
     """
     roles = list(dict.fromkeys(role for mapping in columns for role in mapping))
-    listed = ", ".join(f"{name(role)} VARCHAR" for role in roles)
-    connection.execute(f"CREATE TABLE {table} ({listed})")
-    loaded = Loaded(table, [], [], np.zeros(len(sources), np.int64), [])
-    for number, (source, mapping) in enumerate(zip(sources, columns, strict=True)):
-        _require_single(source, mapping, single)
-        loaded.first_rows[number] = first_row(connection, f"SELECT count(*) FROM {table}")[0]
-        chosen = ", ".join(
-            _text(source, mapping[role], separator, is_single=role in single) if role in mapping else "NULL"
-            for role in roles
-        )
-        with _plain(source, scratch) as plain:
+    with ExitStack() as opened:
+        parts: list[Part] = []
+        for source, mapping in zip(sources, columns, strict=True):
+            _require_single(source, mapping, single)
+            plain = opened.enter_context(_plain(source, scratch))
             scan = _scan(plain, mapping.values())
-            _insert(connection, f"INSERT INTO {table} SELECT {chosen} FROM {scan}", plain)
-            loaded.text_roles |= _text_roles(connection, plain, mapping, scan)
-            refused, swallowed = _refused(connection, plain, rejects)
-        loaded.sources.append(source.label)
-        loaded.files.append(source)
+            texts = [
+                f"{_text(plain, mapping[role], separator, is_single=role in single)} AS {name(role)}"
+                if role in mapping
+                else f"CAST(NULL AS VARCHAR) AS {name(role)}"
+                for role in roles
+            ]
+            query = f"SELECT {', '.join(texts)} FROM {scan}"
+            text_roles = frozenset(role for role, column in mapping.items() if column in source.text_columns)
+            text_query = _text_query(plain, mapping, scan) if source.format == "jsonl" else None
+            parts.append(Part(source.label, query, text_roles, text_query, source, plain))
+        yield parts
+
+
+def load_parts(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    parts: Sequence[Part],
+    rejects: Rejects,
+    made: Callable[[str], str] = str,
+) -> Loaded:
+    """Make `table` of the rows of all parts, in order; what the reader refuses goes to the rejects.
+
+    `made` turns a part's query into the one whose rows are kept, as many and in the same order. Raises
+    DataError where a file cannot be read at all.
+    """
+    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM ({made(parts[0].query)}) LIMIT 0")
+    loaded = Loaded(table, [], [], np.zeros(len(parts), np.int64), [])
+    rows = 0
+    for number, part in enumerate(parts):
+        loaded.first_rows[number] = rows
+        rows += insert(connection, table, part, made(part.query))
+        refused, swallowed = _refused(connection, part, rejects)
+        loaded.sources.append(part.label)
+        loaded.files.append(part.source)
         loaded.refused.append(refused)
         loaded.swallowed += swallowed
+        loaded.text_roles |= part.text_roles
+        if part.text_query is not None:
+            loaded.text_roles |= {row[0] for row in connection.execute(part.text_query).fetchall()}
     return loaded
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, query: str, source: Source) -> None:
+def insert(connection: duckdb.DuckDBPyConnection, table: str, part: Part, query: str) -> int:
+    """Insert what a query of the part gives; returns how many rows. Raises DataError."""
     try:
-        connection.execute(query)
+        return first_row(connection, f"INSERT INTO {table} {query}")[0]
     except duckdb.Error as error:
-        if _is_of_the_system(error, source):
+        if part.plain is None or _is_of_the_system(error, part.plain):
             raise
-        raise _unreadable(source, error) from error
+        raise _unreadable(part.plain, error) from error
+
+
+def forget_refused(connection: duckdb.DuckDBPyConnection, part: Part) -> None:
+    """DuckDB notes what a CSV reader refuses in tables of its own, at each reading anew."""
+    if part.is_separated:
+        connection.execute("DELETE FROM reject_errors")
+        connection.execute("DELETE FROM reject_scans")
 
 
 def _require_single(source: Source, mapping: Mapping[str, str], single: Collection[str]) -> None:
@@ -190,16 +239,14 @@ def _require_single(source: Source, mapping: Mapping[str, str], single: Collecti
             )
 
 
-def _text_roles(
-    connection: duckdb.DuckDBPyConnection, source: Source, mapping: Mapping[str, str], scan: str
-) -> set[str]:
-    """The roles whose column the file says is text, in JSON in at least one row."""
-    if source.format != "jsonl":
-        return {role for role, column in mapping.items() if column in source.text_columns}
-    own = [(role, column) for role, column in mapping.items() if column in source.names]
-    texts = ", ".join(f"bool_or(json_type({name(column)}) = 'VARCHAR')" for _, column in own)
-    found = first_row(connection, f"SELECT {texts} FROM {scan}") if own else ()
-    return {role for (role, _), is_text in zip(own, found, strict=True) if is_text}
+def _text_query(source: Source, mapping: Mapping[str, str], scan: str) -> str:
+    """SQL: the roles whose column of JSON is text in at least one row."""
+    texts = ", ".join(
+        f"CASE WHEN bool_or(json_type({name(column)}) = 'VARCHAR') THEN {quoted(role)} END"
+        for role, column in mapping.items()
+        if column in source.names
+    )
+    return f"SELECT unnest([{texts}]) FROM {scan}" if texts else "SELECT NULL"
 
 
 def _text(source: Source, column: str, separator: str, *, is_single: bool) -> str:
@@ -231,19 +278,20 @@ def _joined(value: str, separator: str) -> str:
     return f"array_to_string(CAST({value} AS VARCHAR[]), {quoted(separator)})"
 
 
-def load_arrow(
+@contextmanager
+def open_arrow(
     connection: duckdb.DuckDBPyConnection,
-    table: str,
+    label: str,
     given: pa.Table,
     *,
     separator: str = "|",
     single: Collection[str] = (),
-) -> Loaded:
-    """The columns of an Arrow table, called by role, as such a table. Raises DataError."""
+) -> Generator[Part]:
+    """The columns of an Arrow table, called by role, as such a part. Raises DataError."""
     for column in given.schema:
         if column.name in single and pa.types.is_nested(column.type):
             raise DataError(
-                f"The {column.name} column of {table} holds no single values.",
+                f"The {column.name} column of {label} holds no single values.",
                 hint="Give one row a value, or name another column.",
             )
     connection.register("given_arrow", given)
@@ -254,11 +302,9 @@ def load_arrow(
         for field in given.schema
     }
     chosen = ", ".join(f"{text} AS {name(role)}" for role, text in texts.items())
-    connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM given_arrow")
+    text_roles = frozenset(field.name for field in given.schema if is_text(field.type))
+    yield Part(label, f"SELECT {chosen} FROM given_arrow", text_roles)
     connection.unregister("given_arrow")
-    loaded = Loaded(table, [table], [None], np.zeros(1, np.int64), [np.zeros(0, np.int64)])
-    loaded.text_roles = {field.name for field in given.schema if is_text(field.type)}
-    return loaded
 
 
 def _is_of_the_system(error: duckdb.Error, source: Source) -> bool:
@@ -310,27 +356,26 @@ def _plain(source: Source, scratch: Path) -> Generator[Source]:
 
 
 def _refused(
-    connection: duckdb.DuckDBPyConnection, source: Source, rejects: Rejects
+    connection: duckdb.DuckDBPyConnection, part: Part, rejects: Rejects
 ) -> tuple[NDArray[np.int64], int]:
     """Move what the CSV reader refused to the rejects, one entry a row.
 
     Returns the rows' numbers (from 1, the header and blank lines counted), and how many further
     lines these rows have swallowed.
     """
-    if not source.is_separated:
+    if part.plain is None or not part.is_separated:
         return np.zeros(0, np.int64), 0
     rows = connection.execute(
         "SELECT line, first(error_type ORDER BY column_idx), first(csv_line) FROM reject_errors "
         "GROUP BY line ORDER BY line"
     ).fetchall()
-    connection.execute("DELETE FROM reject_errors")
-    connection.execute("DELETE FROM reject_scans")
+    forget_refused(connection, part)
     if not rows:
         return np.zeros(0, np.int64), 0
     numbers = np.array([row[0] for row in rows], np.int64)
     raw = [str(row[2]).strip("\r\n") for row in rows]
     reasons = [REFUSALS.get(str(row[1]), str(row[1]).lower().replace("_", " ")) for row in rows]
-    rejects.add(source.label, named_lines(row_lines(source), numbers - 1), reasons, raw)
+    rejects.add(part.label, named_lines(row_lines(part.plain), numbers - 1), reasons, raw)
     return numbers, sum(text.count("\n") for text in raw)
 
 

@@ -7,6 +7,7 @@ import codecs
 import gzip
 import io
 import shutil
+import tempfile
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -132,7 +133,8 @@ def readable(path: Path, encoding: str, scratch: Path, *, skips_mark: bool) -> G
     if is_utf_8(encoding) and not is_packed(path) and (skips_mark or not _has_mark(path)):
         yield path
         return
-    copy = scratch / "unpacked"
+    with tempfile.NamedTemporaryFile("wb", dir=scratch, prefix="unpacked", delete=False) as file:
+        copy = Path(file.name)
     try:
         with open_bytes(path, encoding) as stream, copy.open("wb") as file:
             start = stream.read(len(UTF_8_MARK))

@@ -192,6 +192,28 @@ def test_rows_that_cannot_be_used_are_rejected_with_line_reason_and_text(make):
     assert np.isnan(dataset.sequences.ratings).sum() == 1  # a blank rating is no reason
 
 
+def test_rows_after_as_of_are_rejected_and_without_it_none_is_in_the_future(make):
+    rows = [
+        "u,a,1,2024-05-01",
+        "u,b,1,2024-05-02T00:00:00Z",
+        "u,c,1,2024-05-02T00:00:00.5Z",
+        "u,d,,2999-01-01",
+    ]
+    result, dataset = make(rows, as_of="2024-05-02T02:00:00+02:00", max_rejects=1.0)
+    assert histories(dataset) == {"u": ["a", "b"]}
+    assert result.rejected == {"the timestamp is after as-of": 2}
+    assert [row["line"] for row in rejects(dataset)] == [4, 5]
+    assert make(rows, as_of="1714608000", max_rejects=1.0)[0].used == 2
+    assert make(rows)[0].used == 4
+
+
+def test_as_of_needs_times_and_must_be_one(make):
+    with pytest.raises(UsageError, match="only an order"):
+        make(["u,i,1,0", "u,j,1,1"], as_of="2024-05-01")
+    with pytest.raises(UsageError, match="'soon' is not a time"):
+        make(["u,i,1,2024-05-01"], as_of="soon")
+
+
 def test_lines_after_a_refused_record_are_numbered_right(make):
     rows = ["u,i", "u,i,1,1600000000", "u,i,bad,1600000000", "u", "u,i,1,x"]
     _, dataset = make(rows, max_rejects=1.0)
@@ -679,4 +701,4 @@ def test_a_table_of_items_without_rows_is_refused(make):
 def test_a_table_that_shares_no_id_with_the_events_is_noted_with_examples(make):
     result, _ = make(["u,1,1,1600000000", "u,2,1,1600000001"], items=("item_id,title", ["01,a", "02,b"]))
     [note] = [note for note in result.notes if "with events" in note]
-    assert "such as '1', while the table has ids such as '01'" in note
+    assert "written as '9', while the table's are written as '99'" in note

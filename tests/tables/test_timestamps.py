@@ -97,8 +97,8 @@ def test_what_is_no_time_is_null_and_not_a_crash(value, common):
     assert None not in moments[:-1]
 
 
-def test_a_column_without_times_is_said_with_an_example():
-    with pytest.raises(DataError, match=r"timestamps of x.csv are neither .* 'soon'"):
+def test_a_column_without_times_is_said_with_how_one_is_written():
+    with pytest.raises(DataError, match=r"timestamps of x.csv are neither .* 'aaaa'"):
         read(["soon", "soon", " "])
 
 
