@@ -139,9 +139,9 @@ def _format(path: Path, label: str, chosen: str) -> Format:
 def _parquet_source(path: Path, label: str) -> Source:
     try:
         schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise
+            raise  # the system's
         raise DataError(
             f"{label} is not a Parquet file.", hint="Check the file, or give --format."
         ) from error

@@ -43,6 +43,7 @@ REASONS: Final = (
     "the rating is not a number",
     "the rating is not finite",
     "the timestamp is after as-of",
+    "the rating is too large",
 )
 
 
@@ -180,7 +181,7 @@ def _reason(roles: Sequence[str], end: int | None) -> str:
     if "rating" in roles:
         cases += [
             "WHEN stars IS NULL THEN CASE WHEN trim(e.rating) <> '' THEN 5 END",
-            "WHEN NOT isfinite(stars) THEN 6",
+            "WHEN NOT isfinite(stars) THEN CASE WHEN isfinite(CAST(e.rating AS DOUBLE)) THEN 8 ELSE 6 END",
         ]
     return f"CASE {' '.join(cases)} END"
 
