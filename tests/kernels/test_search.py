@@ -48,8 +48,7 @@ def test_it_equals_a_full_stable_sort(items, data):
 @pytest.mark.parametrize("limit", [1, 40, 1 << 14])
 @pytest.mark.parametrize(("items", "k"), [(37 * BLOCK + 11, 1), (37 * BLOCK + 11, 9), (20 * BLOCK, 19)])
 def test_users_looked_into_in_many_parts_get_the_same_lists(limit, items, k, monkeypatch):
-    monkeypatch.setattr(search, "PAIRS_AT_A_TIME", limit)
-    monkeypatch.setattr(search, "GROUP", 1 if limit == 1 else 4)
+    monkeypatch.setattr(search, "KEYS_AT_A_TIME", limit)
     rng = np.random.default_rng(items + k)
     states = rng.integers(-3, 4, (13, 6)).astype(np.float32)
     states[5] = 0  # all items tied
