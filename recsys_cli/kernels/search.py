@@ -80,7 +80,7 @@ def item_scores(
 def block_maxima(
     states: Float[Array, "users dim"], blocks: Float[Array, "blocks block dim"]
 ) -> Float[Array, "users blocks"]:
-    """Highest rough score of each block. The product is batched over blocks, and so never held whole by XLA."""
+    """Highest rough score of each block. Batched over blocks, the product is never held whole by XLA."""
     users = jnp.broadcast_to(states.T, (len(blocks), *states.T.shape))
     return _product(blocks, users, (((2,), (1,)), ((0,), (0,)))).max(axis=1).T
 
@@ -211,7 +211,7 @@ def _exclude(
     catalogue: Catalogue,
     number: int,
 ) -> None:
-    """Write minus infinity over excluded items. `pairs` (pairs,) ascend: user times `number`, plus the cell."""
+    """Write minus infinity over excluded items. `pairs` ascend: a user times `number`, plus a cell."""
     width = scores.shape[1]
     owner, slot = np.nonzero(excluded < catalogue.items)
     column = excluded[owner, slot]

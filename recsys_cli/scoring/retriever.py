@@ -94,7 +94,7 @@ class Searched:
 
 
 def _by_column(scores: NDArray[np.float32], columns: NDArray[np.int32]) -> Found:
-    """Each row in the order of its columns, as integers that hold both: several times faster than `argsort`."""
+    """Each row in the order of its columns; sorting integers that hold both is faster than `argsort`."""
     keys = (columns.astype(np.int64) << 32) | scores.view(np.uint32)
     keys.sort(axis=1)
     return keys.astype(np.uint32).view(np.float32), (keys >> 32).astype(np.int32)
