@@ -105,7 +105,8 @@ def test_a_night_without_news_does_nothing(shop, jax):
 def test_a_bad_night_is_exit_8_and_leaves_the_good_one_byte_for_byte(shop, jax):
     before, table = good(shop), shop / "input" / "interactions.csv"
     text = table.read_text()
-    table.write_text("".join(text.splitlines(keepends=True)[:520]))
+    header, *lines = text.splitlines(keepends=True)
+    table.write_text(header + "".join(line for line in lines if line < "040"))  # a third of the users is gone
     for _ in range(2):  # nor does the next night pass it by
         bad = night(shop, jax)
         assert bad.returncode == 8
