@@ -1,5 +1,6 @@
 # make demo   the four commands on sample_data/, into demo/
 # make test   format, lint, types, layers, tests
+# make test-faults  the long suite of injected faults (kills, full disks, damaged files)
 # make bench  the benchmark beside its peers; needs DATA=DIR, benchmarks/README.md says of what
 # make bench-quick  its short rows alone
 # make clean  away with everything that these made
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 DATA := sample_data
 DEMO := demo
 
-.PHONY: help demo test bench bench-quick format clean
+.PHONY: help demo test test-faults bench bench-quick format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -48,6 +49,9 @@ test: $(VENV)/installed-dev
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+test-faults: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m faults
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/run.py --data $(DATA)

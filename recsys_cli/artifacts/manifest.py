@@ -6,30 +6,41 @@ A reader opens `manifest.json` once and reads the files it names. Clock times an
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys_cli import __version__
-from recsys_cli.artifacts.atomic import refuse_existing, sync, system_errors
-from recsys_cli.artifacts.lock import held_lock
+from recsys_cli.artifacts.atomic import refuse_existing, say_cleared, sync, system_errors
+from recsys_cli.artifacts.documents import (
+    parse_document,
+    read_bounded,
+    require_regular,
+    serialised,
+    with_digest,
+    without_digest,
+)
+from recsys_cli.artifacts.lock import LOCK, held_folder
 from recsys_cli.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
 SCRATCH_PREFIX: Final = ".partial-"
 LEDGER: Final = "test-uses.json"  # how often each test part was opened; written by `evaluate`
-DATA_FILE: Final = re.compile(r".+-[0-9a-f]{16}(\..+)?")  # a name with the beginning of its SHA-256
+DATA_FILE: Final = re.compile(r"[\w.]+-[0-9a-f]{16}(\.\w+)?", re.ASCII)  # with the beginning of its SHA-256
 
 Kind = Literal["dataset", "model"]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class FileEntry(BaseModel):
@@ -39,7 +50,7 @@ class FileEntry(BaseModel):
 
     name: str
     sha256: str
-    bytes: int
+    bytes: Count
 
 
 class Manifest(BaseModel):
@@ -52,7 +63,7 @@ class Manifest(BaseModel):
     version: str  # of recsys
     configuration: dict[str, Any]
     inputs: dict[str, str]  # name of an input -> SHA-256, in hexadecimal
-    counts: dict[str, int]
+    counts: dict[str, Count]
     details: dict[str, Any]  # what else a reader of this kind needs
     files: dict[str, FileEntry]  # logical name ("items.parquet") -> the file that holds it
 
@@ -64,61 +75,94 @@ class Artifact:
     path: Path
     manifest: Manifest
     fingerprint: str  # SHA-256 of the manifest's bytes
+    _whole: set[str] = field(default_factory=set[str], compare=False, repr=False)  # names of checked files
 
     def file(self, name: str) -> Path:
-        """The path of the file with this logical name, after its SHA-256 was checked.
+        """The path of the file with this logical name, after its SHA-256 was checked; see `reading`."""
+        with self.reading(name) as path:
+            return path
 
-        Raises ArtifactError when it is missing or damaged.
+    @contextlib.contextmanager
+    def reading(self, name: str) -> Generator[Path]:
+        """The path of the file with this logical name, whose SHA-256 was checked, to be read in the block.
+
+        The second commit after this version's own removes it, and a reader that is slower than that ends.
+        Raises ArtifactError, which tells that from a file that is missing or damaged.
         """
         entry = self.manifest.files.get(name)
         if entry is None:
-            raise ArtifactError(f"{self.path} has no {name}.", hint=_REMAKE)
+            raise ArtifactError(f"{self.path} has no {name}.", hint=REMAKE)
         path = self.path / entry.name
-        if not path.is_file():
-            raise ArtifactError(f"{path} is missing.", hint=_REMAKE)
-        if path.stat().st_size != entry.bytes or sha256_of_file(path) != entry.sha256:
-            raise ArtifactError(f"{path} is damaged: its SHA-256 is not the manifest's.", hint=_REMAKE)
-        return path
+        try:
+            require_regular(path, hint=REMAKE)
+            if name not in self._whole:
+                _require_whole(path, entry)
+                self._whole.add(name)
+            yield path
+        except FileNotFoundError as error:
+            raise self._gone(path) from error
+
+    def _gone(self, path: Path) -> ArtifactError:
+        with contextlib.suppress(OSError):
+            if hashlib.sha256((self.path / MANIFEST).read_bytes()).hexdigest() != self.fingerprint:
+                return ArtifactError(
+                    f"{self.path} was replaced more than once while it was read.",
+                    hint="Run the command again.",
+                )
+        return ArtifactError(f"{path} is missing.", hint=REMAKE)
+
+    def table(self, name: str, fields: "Iterable[pa.Field]" = ()) -> "pa.Table":
+        """These columns (none named: all) of the Parquet file with this logical name; raises as `reading`."""
+        from recsys_cli.artifacts.parquet import read_parquet  # noqa: PLC0415  (imports pyarrow)
+
+        with self.reading(name) as path:
+            return read_parquet(path, fields, hint=REMAKE)
 
 
-_REMAKE: Final = "Make the artifact again, or restore it from a copy."
+REMAKE: Final = "Make the artifact again, or restore it from a copy."
 
 
-def open_artifact(path: Path, kind: Kind) -> Artifact:
-    """Read the manifest of the artifact in directory `path`.
+def _require_whole(path: Path, entry: FileEntry) -> None:
+    if path.stat().st_size != entry.bytes or sha256_of_file(path) != entry.sha256:
+        raise ArtifactError(f"{path} is damaged: its SHA-256 is not the manifest's.", hint=REMAKE)
+
+
+def open_artifact(path: Path, kind: Kind | None = None) -> Artifact:
+    """Read the manifest of the artifact in directory `path`, of this kind or (None) of either.
 
     Raises ArtifactError when there is none, or it is of another kind or from a newer version.
     """
-    made_by = {"dataset": "recsys preprocess", "model": "recsys train"}[kind]
+    made_by = {"dataset": "recsys preprocess", "model": "recsys train", None: "recsys"}[kind]
     hint = f"Give the directory that `{made_by}` made."
     try:
-        raw = (path / MANIFEST).read_bytes()
+        raw = read_bounded(path / MANIFEST, hint=hint)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ArtifactError(f"{path} is not a {kind}: it has no {MANIFEST}.", hint=hint) from error
+        raise ArtifactError(
+            f"{path} is not {'an artifact' if kind is None else f'a {kind}'}: it has no {MANIFEST}.",
+            hint=hint,
+        ) from error
     manifest = _parse_manifest(path, raw)
-    if manifest.kind != kind:
+    if kind not in (None, manifest.kind):
         raise ArtifactError(f"{path} is a {manifest.kind}, not a {kind}.", hint=hint)
     return Artifact(path=path, manifest=manifest, fingerprint=hashlib.sha256(raw).hexdigest())
 
 
 def _parse_manifest(path: Path, raw: bytes) -> Manifest:
-    try:
-        document = json.loads(raw)
-        newest = document["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path / MANIFEST} is damaged.", hint=_REMAKE) from error
+    document = parse_document(raw, path / MANIFEST, hint=REMAKE)
+    newest = document.get("schema_version")
     if isinstance(newest, int) and newest > SCHEMA_VERSION:
         raise ArtifactError(
             f"{path} has schema version {newest}; this recsys reads up to {SCHEMA_VERSION}.",
             hint="Upgrade recsys, or make the artifact again with this version.",
         )
+    document = without_digest(document, raw, path / MANIFEST, hint=REMAKE)  # the first versions had none
     try:
-        manifest = Manifest.model_validate(document)
-    except ValidationError as error:
-        raise ArtifactError(f"{path / MANIFEST} is damaged.", hint=_REMAKE) from error
+        manifest = Manifest.model_validate(document, strict=True)
+    except (ValidationError, RecursionError) as error:
+        raise ArtifactError(f"{path / MANIFEST} is damaged.", hint=REMAKE) from error
     for entry in manifest.files.values():
-        if Path(entry.name).name != entry.name:
-            raise ArtifactError(f"{path / MANIFEST} names a file outside the artifact.", hint=_REMAKE)
+        if not DATA_FILE.fullmatch(entry.name):
+            raise ArtifactError(f"{path / MANIFEST} names a file outside the artifact.", hint=REMAKE)
     return manifest
 
 
@@ -129,6 +173,7 @@ class ArtifactWriter:
     path: Path
     kind: Kind
     _scratch: dict[str, Path] = field(default_factory=dict[str, Path])
+    _added: list[Path] = field(default_factory=list[Path])  # data files that were not there before
 
     def file(self, name: str) -> Path:
         """A scratch path for the file with this logical name."""
@@ -162,47 +207,79 @@ class ArtifactWriter:
             details=details,
             files={name: self._publish(name, path) for name, path in sorted(self._scratch.items())},
         )
-        _write_json(self.path / RUN, run)
-        raw = _write_json(self.path / MANIFEST, manifest.model_dump(mode="json"))
+        raw = with_digest(manifest.model_dump(mode="json"))
+        fingerprint = hashlib.sha256(raw).hexdigest()
+        written = (
+            self._write(MANIFEST, raw),
+            self._write(RUN, serialised({"fingerprint": fingerprint, **run})),
+        )
+        sync(self.path)  # the files' names, before the manifest that names them
+        for scratch, name in zip(written, (MANIFEST, RUN), strict=True):
+            os.replace(scratch, self.path / name)
+        sync(self.path)
         _remove_older(self.path, keep=previous | {entry.name for entry in manifest.files.values()})
-        return Artifact(self.path, manifest, hashlib.sha256(raw).hexdigest())
+        return Artifact(self.path, manifest, fingerprint)
 
     def _publish(self, name: str, scratch: Path) -> FileEntry:
         digest = sha256_of_file(scratch)
         stem, dot, suffix = name.partition(".")
-        named = f"{stem}-{digest[:16]}{dot}{suffix}"
+        named = self.path / f"{stem}-{digest[:16]}{dot}{suffix}"
         size = scratch.stat().st_size
         sync(scratch)
-        os.replace(scratch, self.path / named)
-        return FileEntry(name=named, sha256=digest, bytes=size)
+        if not named.exists():
+            self._added.append(named)
+        os.replace(scratch, named)
+        return FileEntry(name=named.name, sha256=digest, bytes=size)
+
+    def _write(self, name: str, raw: bytes) -> Path:
+        scratch = self.path / f"{SCRATCH_PREFIX}{name}"
+        scratch.write_bytes(raw)
+        sync(scratch)
+        return scratch
+
+    def withdraw(self) -> None:
+        """Remove what was written and is not part of the current version."""
+        _remove_scratch(self.path)
+        current = _current_files(self.path)
+        for path in self._added:
+            if path.name not in current:
+                path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def writing_artifact(path: Path, kind: Kind, *, overwrite: bool) -> Generator[ArtifactWriter]:
+def writing_artifact(
+    path: Path, kind: Kind, *, overwrite: bool, wait: float = 0.0
+) -> Generator[ArtifactWriter]:
     """Hold directory `path` while a new version of its artifact is written.
 
     Raises UsageError when it exists and `overwrite` is off or it holds something else, LockedError
-    when another run holds it, SystemRefusedError when the system refuses. On any error before
-    `commit` the artifact is as it was, and a directory made for it is removed. What a run left that
-    was killed before its first commit is no artifact, and is cleared away.
+    when another run still holds it after `wait` seconds, SystemRefusedError when the system refuses.
+    On any error before `commit` the artifact is as it was, and a directory made for it is removed.
+    What a run left that did not end is cleared away.
     """
-    unfinished = _is_unfinished(path)
-    if not unfinished:
-        refuse_existing(path, overwrite=overwrite)
-    if path.exists() and not unfinished and (not path.is_dir() or any(path.iterdir())):
-        open_artifact(path, kind)  # never write over what is not such an artifact
-    made = unfinished or not path.exists()
-    with system_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
-        with held_lock(path, output=path):
-            _remove_scratch(path)
-            try:
-                yield ArtifactWriter(path, kind)
-            except BaseException:
-                _remove_scratch(path)
-                if made and not (path / MANIFEST).exists():
-                    shutil.rmtree(path)
-                raise
+    made = _refuse_unfit(path, kind, overwrite=overwrite)
+    with system_errors(path), held_folder(path, output=path, wait=wait, keep=not made) as left:
+        say_cleared(path, left)
+        _refuse_unfit(
+            path, kind, overwrite=overwrite
+        )  # another run may have made it before this had the lock
+        _clear(path)
+        writer = ArtifactWriter(path, kind)
+        try:
+            yield writer
+        except BaseException:
+            writer.withdraw()
+            raise
+
+
+def _refuse_unfit(path: Path, kind: Kind, *, overwrite: bool) -> bool:
+    """Refuse to write over what is not such an artifact; whether nobody's directory is there at all."""
+    if _is_unfinished(path):
+        return True
+    refuse_existing(path, overwrite=overwrite)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        open_artifact(path, kind)
+    return not path.exists()
 
 
 def _is_unfinished(path: Path) -> bool:
@@ -211,7 +288,7 @@ def _is_unfinished(path: Path) -> bool:
         return False
     names = [child.name for child in path.iterdir()]
     return bool(names) and all(
-        name.startswith(SCRATCH_PREFIX) or name == RUN or DATA_FILE.fullmatch(name) for name in names
+        name.startswith(SCRATCH_PREFIX) or name in (LOCK, RUN) or DATA_FILE.fullmatch(name) for name in names
     )
 
 
@@ -219,16 +296,6 @@ def sha256_of_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write_json(path: Path, document: dict[str, Any]) -> bytes:
-    raw = (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-    scratch = path.with_name(SCRATCH_PREFIX + path.name)
-    scratch.write_bytes(raw)
-    sync(scratch)
-    os.replace(scratch, path)
-    sync(path.parent)
-    return raw
 
 
 def _current_files(path: Path) -> set[str]:
@@ -242,6 +309,14 @@ def _remove_older(path: Path, keep: set[str]) -> None:
     for child in path.iterdir():
         if child.name not in keep and DATA_FILE.fullmatch(child.name) and child.is_file():
             child.unlink()
+
+
+def _clear(path: Path) -> None:
+    """Remove what a run left that did not end; beside a manifest, its data files go with the next commit."""
+    _remove_scratch(path)
+    if not (path / MANIFEST).exists():
+        (path / RUN).unlink(missing_ok=True)
+        _remove_older(path, keep=set())
 
 
 def _remove_scratch(path: Path) -> None:

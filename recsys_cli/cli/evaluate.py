@@ -49,6 +49,8 @@ def evaluate(
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
+    wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = None,
@@ -58,10 +60,14 @@ def evaluate(
     Write recsys evaluate MODEL DATASET, or recsys evaluate --recommendations FILE --dataset DATASET.
     Everything is measured on the same users.
     """
-    from recsys_cli.artifacts.atomic import refuse_existing
+    from contextlib import nullcontext
+
+    from recsys_cli.artifacts.atomic import held_file
     from recsys_cli.cli import views
     from recsys_cli.cli.device import limit_threads, prepare_device
     from recsys_cli.cli.imports import heavy_imports
+    from recsys_cli.cli.memory import MODELS, require_address_space
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import EvaluateSettings
 
@@ -79,18 +85,19 @@ def evaluate(
             "seed": seed,
         },
     )
-    if output is not None:
-        refuse_existing(output, overwrite=overwrite)  # before the work, not after it
-    with heavy_imports():
-        if model is not None:
-            prepare_device(device, threads)
-        elif threads is not None:
-            limit_threads(threads)
-        from recsys_cli.stages.evaluate import evaluate as run_stage
+    require_address_space(MODELS)
+    held = nullcontext() if output is None else held_file(output, overwrite=overwrite, wait=wait)
+    with writing(output, private=private), held as file:  # before the work, not after it
+        with heavy_imports():
+            if model is not None:
+                prepare_device(device, threads)
+            elif threads is not None:
+                limit_threads(threads)
+            from recsys_cli.stages.evaluate import evaluate as run_stage
 
-    result = run_stage(measured, model=model, recommendations=recommendations, settings=settings)
-    if output is not None:
-        views.write_json(result, output, overwrite=overwrite)
+        result = run_stage(measured, model=model, recommendations=recommendations, settings=settings)
+        if file is not None:
+            views.write_json(result, file)
     console.print_result(result, as_json=as_json, view=lambda: views.evaluate_view(result))
 
 

@@ -11,6 +11,13 @@ from recsys_cli.cli.console import ClosedOutputError
 from recsys_cli.errors import ExitCode, RecsysError
 
 _MEMORY_HINT: Final = "Free memory, lower the limits of this command, or run it on a larger machine."
+_NO_MEMORY: Final = {  # type of an error -> what its text then says
+    "OSError": ("Cannot allocate memory",),
+    "ImportError": ("failed to map segment", "Cannot allocate memory"),
+    "RuntimeError": ("can't start new thread",),
+    "JaxRuntimeError": ("RESOURCE_EXHAUSTED",),
+    "XlaRuntimeError": ("RESOURCE_EXHAUSTED",),
+}
 _DISK_HINT: Final = "Free space or change the permissions, or choose another place."
 
 
@@ -58,13 +65,14 @@ def _report_system_or_bug(error: BaseException) -> int:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """MemoryError, and what jax and duckdb raise in its place; told by name, not to import them."""
-    if isinstance(error, MemoryError):
+    """MemoryError, and what is raised in its place; told by name and text, not to import jax and duckdb."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
         return True
-    name = type(error).__name__
-    return name == "OutOfMemoryException" or (
-        name in {"JaxRuntimeError", "XlaRuntimeError"} and "RESOURCE_EXHAUSTED" in str(error)
-    )
+    words = _NO_MEMORY.get(type(error).__name__)
+    if words is not None and any(word in str(error) for word in words):
+        return True
+    cause = error.__cause__ or error.__context__
+    return cause is not None and _is_out_of_memory(cause)
 
 
 def say(message: str, *, hint: str | None) -> None:

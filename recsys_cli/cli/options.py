@@ -37,6 +37,20 @@ Quiet = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the output if it exists, in one step at the end.")
 ]
+Private = Annotated[
+    bool,
+    typer.Option("--private", help="Let nobody else read what is written, whatever the umask allows."),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0,
+        help="Wait this long for another run that writes the same output, before exit 6. [default: 0]",
+        show_default=False,
+    ),
+]
 Device = Annotated[
     Literal["cpu", "gpu", "tpu"] | None,
     setting(

@@ -8,10 +8,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from recsys_cli.artifacts.atomic import atomic_file
+from recsys_cli.artifacts.atomic import HeldFile
 from recsys_cli.cli.lists import UserList
 from recsys_cli.stages.results import (
+    CheckResult,
     Difference,
+    DiffResult,
+    DoctorResult,
     EvaluateResult,
     Metric,
     PreprocessResult,
@@ -24,9 +27,9 @@ from recsys_cli.stages.results import (
 MEASURES = ("HR", "recall", "precision", "F1", "NDCG", "MRR", "MAP")
 
 
-def write_json(result: Result, path: Path, *, overwrite: bool) -> None:
+def write_json(result: Result, file: HeldFile) -> None:
     """Write what `--json` prints to a file, whole or not at all."""
-    with atomic_file(path, overwrite=overwrite) as scratch:
+    with file.replaced() as scratch:
         scratch.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -86,6 +89,75 @@ def evaluate_view(result: EvaluateResult) -> Iterable[RenderableType]:
     if result.differences:
         yield _differences_table(result.differences)
     yield from _reported_apart(result)
+
+
+def check_view(result: CheckResult) -> Iterable[RenderableType]:
+    """What was verified, and what it holds."""
+    table = _table(result.kind, numbers=["count"])
+    table.add_row("files", f"{result.files:,}")
+    table.add_row("bytes", f"{result.bytes:,}")
+    for name, count in result.counts.items():
+        table.add_row(Text(name.replace("_", " ")), f"{count:,}")
+    yield table
+    yield Text(f"{result.path} is whole.", no_wrap=True, overflow="ignore")
+
+
+def diff_view(result: DiffResult) -> Iterable[RenderableType]:
+    """The two tables beside each other, what their lists have in common, and what does not hold."""
+    table = _table("", numbers=["old", "new", "in both"])
+    rows = {
+        "users": (result.users_old, result.users_new, result.users_in_both),
+        "items": (result.items_old, result.items_new, result.items_in_both),
+    }
+    for name, numbers in rows.items():
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    yield table
+    shares = _table("lists", numbers=["value"])
+    for name, share in result.overlap.items():
+        shares.add_row(name, f"{share:.4f}")
+    shares.add_row("users who lost their list", f"{result.lost_users:,} ({result.lost_share:.2%})")
+    shares.add_row("users who are new", f"{result.added_users:,}")
+    yield shares
+
+
+def doctor_view(result: DoctorResult) -> Iterable[RenderableType]:
+    """The surroundings, and a line for each package and kernel."""
+    facts = _table("", numbers=[])
+    facts.add_column("")
+    for name, value in _facts(result).items():
+        facts.add_row(name, Text(value, overflow="fold"))
+    yield facts
+    packages = _table("package", numbers=["version"])
+    for name, version in result.packages.items():
+        packages.add_row(name, version or "not installed")
+    yield packages
+    kernels = _table("kernel", numbers=["", "difference", "seconds"])
+    for test in result.kernels:
+        difference = test.trouble or "not finite" if test.difference is None else f"{test.difference:.1e}"
+        kernels.add_row(test.kernel, "ok" if test.passed else "failed", difference, f"{test.seconds:.1f}")
+    yield kernels
+
+
+def _facts(result: DoctorResult) -> dict[str, str]:
+    memory = {
+        "memory": result.memory,
+        "memory available": result.memory_available,
+        "memory limit": result.memory_limit,
+    }
+    return {
+        "recsys": result.recsys,
+        "python": result.python,
+        "system": result.system,
+        "devices": ", ".join(result.devices),
+        "processors": f"{result.usable_processors} of {result.processors} for this process",
+        **{name: _gibibytes(value) for name, value in memory.items() if value is not None},
+        **{f"disk ({disk.name})": f"{_gibibytes(disk.free)} free: {disk.path}" for disk in result.disks},
+        "compiled programs": str(result.compilation_cache or "not kept"),
+    }
+
+
+def _gibibytes(value: int) -> str:
+    return f"{value / (1 << 30):,.1f} GiB"
 
 
 def _measures_table(ranker: RankerReport, ks: list[int]) -> Table:

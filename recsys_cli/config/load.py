@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -23,6 +23,7 @@ Presets = Mapping[str, Mapping[str, Any]]
 Place = Callable[
     [Sequence[str]], str
 ]  # parts of a setting's name -> what a person called it; (): all of them
+SHOWN_LENGTH: Final = 200  # letters of a key or a value in a sentence
 
 
 def load_settings(
@@ -94,17 +95,21 @@ def read_config(path: Path, kind: type[Settings]) -> dict[str, Any]:
     """The settings in a TOML file. Raises UsageError when it cannot be read or has an unknown key."""
     document = read_toml(path, hint="Give --config a file.")
     _refuse_unknown(document, kind, path, prefix="")
-    return _with_text_dates(document)
+    return document
 
 
 def read_toml(path: Path, *, hint: str) -> dict[str, Any]:
-    """A TOML file's tables. Raises UsageError, with the hint where the file cannot be read."""
+    """A TOML file's tables, dates as text. Raises UsageError, with the hint where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document = _with_text_dates(tomllib.loads(path.read_text(encoding="utf-8")))
+        json.dumps(document)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested too deeply.", hint="Mend the file.") from error
+    except ValueError as error:  # no TOML, no UTF-8, or a number with thousands of digits
         raise UsageError(f"{path} is not a TOML file: {error}.", hint="Mend the file.") from error
+    return document
 
 
 def _refuse_unknown(table: Mapping[str, Any], kind: type[BaseModel], path: Path, prefix: str) -> None:
@@ -121,13 +126,19 @@ def unknown_key(path: Path, prefix: str, key: str, known: Sequence[str]) -> Usag
     """What to raise for a key that is none of `known`; its hint names the nearest of them."""
     near = difflib.get_close_matches(key.replace("-", "_").lower(), known, n=1, cutoff=0.6)
     hint = f"Did you mean {prefix}{near[0]}?" if near else f"The keys here are {', '.join(known)}."
-    return UsageError(f"{path}: unknown key {prefix}{key}.", hint=hint)
+    return UsageError(f"{path}: unknown key {prefix}{_shown(key)}.", hint=hint)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…"
 
 
 def _with_text_dates(value: Any) -> Any:
     """TOML has dates of its own; settings take them as ISO 8601 text."""
     if isinstance(value, dict):
         return {key: _with_text_dates(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_with_text_dates(entry) for entry in value]
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return value
@@ -169,7 +180,7 @@ def _usage_error(detail: ErrorDetails, place: Place) -> UsageError:
         text = detail["msg"].removeprefix("Value error, ")
         return UsageError(f"{place(())}{text}.", hint="Change one of these settings.")
     setting = place([str(part) for part in detail["loc"]])
-    value = json.dumps(detail["input"], ensure_ascii=False)
+    value = _shown(json.dumps(detail["input"], ensure_ascii=False))
     return UsageError(
         f"{setting}={value} is not allowed: it must be {_wanted(detail)}.", hint="Give another value."
     )

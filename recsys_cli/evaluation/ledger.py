@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Final
 
 from recsys_cli.artifacts.atomic import atomic_file
 from recsys_cli.artifacts.manifest import LEDGER
 from recsys_cli.errors import ArtifactError
 from recsys_cli.sequences.store import Dataset
+
+_WAIT: Final = 10.0  # seconds for other evaluations, which hold it for a moment each
 
 
 def count_test_use(dataset: Dataset) -> int:
@@ -16,7 +19,7 @@ def count_test_use(dataset: Dataset) -> int:
     SystemRefusedError when it cannot be written; it is then as it was.
     """
     path = dataset.path / LEDGER
-    with atomic_file(path, overwrite=True) as scratch:
+    with atomic_file(path, overwrite=True, wait=_WAIT) as scratch:
         uses = _read(path)
         uses[dataset.fingerprint] = uses.get(dataset.fingerprint, 0) + 1
         scratch.write_text(json.dumps(uses, indent=1, sort_keys=True) + "\n", encoding="utf-8")

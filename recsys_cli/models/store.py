@@ -4,31 +4,36 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from flax import nnx
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from recsys_cli.artifacts.manifest import Artifact, ArtifactWriter, open_artifact
+from recsys_cli.artifacts.documents import Model, validated
+from recsys_cli.artifacts.manifest import MANIFEST, Artifact, ArtifactWriter, open_artifact
+from recsys_cli.artifacts.parquet import require_fields, require_id_type
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.errors import ArtifactError
 from recsys_cli.models.parameters import Params, structure, with_params
 from recsys_cli.models.recommender import ModelSize, Recommender
-from recsys_cli.schemas import ITEM_ID, NUMBER, PAD
+from recsys_cli.schemas import ATTRIBUTES, ENTITY_ATTRIBUTES, ITEM_ID, NUMBER, PAD
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Dataset
+
+_HINT: Final = "Train the model again, or restore it from a copy."
 
 
 class Calibration(BaseModel):
     """Platt scaling: probability = sigmoid(slope * x + intercept); x is `scoring.rerank.log_share`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     slope: float
     intercept: float
@@ -77,20 +82,27 @@ class StoredModel:
 
     @cached_property
     def settings(self) -> TrainSettings:
-        return TrainSettings.model_validate(self.artifact.manifest.configuration)
+        return self._validated(TrainSettings, "configuration")
 
     @cached_property
     def details(self) -> ModelDetails:
-        return ModelDetails.model_validate(self.artifact.manifest.details)
+        return self._validated(ModelDetails, "details")
+
+    def _validated(self, model: type[Model], part: str) -> Model:
+        place = f"{self.artifact.path / MANIFEST}: {part}"
+        return validated(model, getattr(self.artifact.manifest, part), place, hint=_HINT)
 
     @cached_property
     def spec(self) -> InputSpec:
-        items = pq.read_table(self.artifact.file("items.parquet"))
+        items = self.artifact.table("items.parquet")
+        path = self.artifact.file("items.parquet")
+        require_id_type(items.schema, ITEM_ID, path, hint=_HINT)
+        require_fields(items.schema, ENTITY_ATTRIBUTES, path, hint=_HINT)
         lists = items["attributes"].combine_chunks()
         offsets = lists.offsets.to_numpy().astype(np.int64)
         return InputSpec(
             item_ids=items[ITEM_ID].combine_chunks(),
-            attributes=pq.read_table(self.artifact.file("attributes.parquet")),
+            attributes=self.artifact.table("attributes.parquet", ATTRIBUTES),
             attribute_lists=padded_lists(Ragged(lists.flatten().to_numpy(zero_copy_only=False), offsets)),
             rating_edges=self.details.rating_edges,
             rating_levels=self.details.rating_levels,
@@ -99,13 +111,30 @@ class StoredModel:
 
     def load(self) -> Recommender:
         """The model with its trained weights. Raises ArtifactError where they do not fit."""
-        path = self.artifact.file("weights.safetensors")
-        try:
-            weights = load_file(path)
-        except SafetensorError as error:
-            raise ArtifactError(f"{path} is damaged: {error}.", hint="Train the model again.") from error
         model = structure(self.settings.model, self.spec.size)
-        return with_params(model, jax.device_put(_nested(weights)))
+        return with_params(model, jax.device_put(_nested(self.weights(model))))
+
+    def weights(self, model: Recommender) -> dict[str, NDArray[Any]]:
+        """The weights by name, of the names and shapes that the model has; their values are not looked at."""
+        with self.artifact.reading("weights.safetensors") as path:
+            try:
+                weights = load_file(path)
+            except (SafetensorError, ValueError, TypeError, KeyError) as error:
+                raise ArtifactError(f"{path} is damaged: {error}.", hint=_HINT) from error
+        wanted = weight_shapes(model)
+        for name in wanted.keys() ^ weights.keys():
+            raise ArtifactError(f"{path} and its manifest differ in the weight {name!r}.", hint=_HINT)
+        for name, shape in wanted.items():
+            if weights[name].shape != shape or weights[name].dtype != np.float32:
+                found = f"{weights[name].dtype} {weights[name].shape}"
+                raise ArtifactError(f"{path}: {name} is {found}, not float32 {shape}.", hint=_HINT)
+        return weights
+
+
+def weight_shapes(model: Recommender) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of each weight, as `weights.safetensors` has them."""
+    leaves = jax.tree.flatten_with_path(nnx.to_pure_dict(nnx.state(model, nnx.Param)))[0]
+    return {"/".join(str(key.key) for key in path): leaf.shape for path, leaf in leaves}
 
 
 def open_model(path: Path) -> StoredModel:

@@ -1,6 +1,5 @@
 """What lies in a folder: artifacts, whether what they were made from lies there too, and unfinished work."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsys_cli.artifacts.documents import parse_document
 from recsys_cli.artifacts.manifest import (
     MANIFEST,
     SCRATCH_PREFIX,
@@ -149,7 +149,9 @@ def _table(path: Path) -> Iterator[_Made]:
         return
     if METADATA_KEY not in metadata:
         return
-    made = json.loads(metadata[METADATA_KEY])
+    made = parse_document(metadata[METADATA_KEY], path, hint="Make the table again with `recsys score`.")
+    if not {*INPUTS_OF_A_TABLE, "version"} <= made.keys():
+        return
     inputs = {name: made[name] for name in INPUTS_OF_A_TABLE}
     yield _Made(path, "recommendations", made["version"], inputs, "")
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from recsys_cli.artifacts.atomic import atomic_file
+from recsys_cli.artifacts.atomic import HeldFile
 from recsys_cli.errors import UsageError
 from recsys_cli.evaluation.recommendations import METADATA_KEY
 from recsys_cli.scoring.json_text import json_lines
@@ -38,18 +38,15 @@ def check_format(output: Path, layout: Layout) -> None:
 
 @contextlib.contextmanager
 def writing_table(
-    path: Path, schema: pa.Schema, *, metadata: Mapping[str, Any], rows_per_group: int, overwrite: bool
+    file: HeldFile, schema: pa.Schema, *, metadata: Mapping[str, Any], rows_per_group: int
 ) -> Generator[Write]:
-    """Yield a function that adds a table of `schema` to the file at `path`, which appears when all is well.
+    """Yield a function that adds a table of `schema` to the file, which is replaced when all is well.
 
     Its bytes depend on the rows alone, not on the parts that they come in. `metadata` goes into
-    Parquet only. Raises as `atomic_file` does.
+    Parquet only. Raises SystemRefusedError when the system refuses.
     """
-    writing = _WRITERS[path.suffix.lower()]
-    with (
-        atomic_file(path, overwrite=overwrite) as scratch,
-        writing(scratch, schema, metadata, rows_per_group) as write,
-    ):
+    writing = _WRITERS[file.path.suffix.lower()]
+    with file.replaced() as scratch, writing(scratch, schema, metadata, rows_per_group) as write:
         yield write
 
 
@@ -60,7 +57,7 @@ def _writing_parquet(
     document = json.dumps(metadata, sort_keys=True, ensure_ascii=False).encode()
     schema = schema.with_metadata({METADATA_KEY: document})
     waiting = schema.empty_table()
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
 
         def write(table: pa.Table) -> None:
             nonlocal waiting

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recsys_cli.config.settings import PreprocessSettings
 from recsys_cli.errors import UsageError
 from recsys_cli.schemas import SplitKind, TimestampKind
+from recsys_cli.tables.timestamps import parse_time
 
 MIN_POSITIVE_EVENTS = 3  # below this, leave-one-out leaves a user to training
 
@@ -93,18 +94,5 @@ def make_split(settings: PreprocessSettings, timestamps: TimestampKind) -> Split
 
 
 def _seconds(text: str | None) -> int:
-    """ISO 8601 (UTC where no zone is given) or Unix seconds."""
     assert text is not None  # the settings see to it
-    try:
-        time = _moment(text)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text!r} is not a time.", hint="Give ISO 8601, or Unix seconds.") from error
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
-
-
-def _moment(text: str) -> datetime:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return datetime.fromisoformat(text)
-    return datetime.fromtimestamp(seconds, UTC)
+    return int(parse_time(text).timestamp())

@@ -1,5 +1,6 @@
 """A dataset artifact in memory: flat arrays, ready for batches, scoring and evaluation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,12 +8,26 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
-from recsys_cli.artifacts.manifest import Artifact, open_artifact
+from recsys_cli.artifacts.documents import validated
+from recsys_cli.artifacts.manifest import MANIFEST, REMAKE, Artifact, open_artifact
+from recsys_cli.artifacts.parquet import open_parquet, require_fields, require_id_type
 from recsys_cli.errors import ArtifactError, UsageError
-from recsys_cli.schemas import ITEM_ID, TEXT_PREFIX, USER_ID, Part, SplitKind, TimestampKind
+from recsys_cli.schemas import (
+    ATTRIBUTES,
+    ENTITY_ATTRIBUTES,
+    ITEM_ID,
+    SEQUENCES,
+    TEXT_PREFIX,
+    USER_ID,
+    Part,
+    SplitKind,
+    TimestampKind,
+    items_schema,
+    users_schema,
+)
 from recsys_cli.sequences.ragged import Ragged
 
 
@@ -86,15 +101,25 @@ class Dataset:
 
     @cached_property
     def items(self) -> pa.Table:
-        return pq.read_table(self.artifact.file("items.parquet"))
+        return self._entities("items.parquet", ITEM_ID, items_schema)
 
     @cached_property
     def users(self) -> pa.Table:
-        return pq.read_table(self.artifact.file("users.parquet"))
+        return self._entities("users.parquet", USER_ID, users_schema)
+
+    def _entities(
+        self, name: str, id_column: str, make_schema: Callable[[pa.DataType, list[str]], pa.Schema]
+    ) -> pa.Table:
+        table, path = self.artifact.table(name), self.artifact.file(name)
+        kind = require_id_type(table.schema, id_column, path, hint=REMAKE)
+        texts = [column for column in table.schema.names if column.startswith(TEXT_PREFIX)]
+        schema = make_schema(kind, [column.removeprefix(TEXT_PREFIX) for column in texts])
+        require_fields(table.schema, schema, path, hint=REMAKE)
+        return table
 
     @cached_property
     def attributes(self) -> pa.Table:
-        return pq.read_table(self.artifact.file("attributes.parquet"))
+        return self.artifact.table("attributes.parquet", ATTRIBUTES)
 
     @property
     def item_ids(self) -> pa.Array:
@@ -103,7 +128,9 @@ class Dataset:
     @cached_property
     def user_ids(self) -> pa.Array:
         path = self.artifact.file("users.parquet")
-        return pq.read_table(path, columns=[USER_ID])[USER_ID].combine_chunks()
+        with open_parquet(path, hint=REMAKE) as source:
+            require_id_type(source.schema_arrow, USER_ID, path, hint=REMAKE)
+            return source.read([USER_ID])[USER_ID].combine_chunks()
 
     @property
     def num_items(self) -> int:
@@ -116,19 +143,18 @@ class Dataset:
     @cached_property
     def item_attributes(self) -> Ragged:
         """Attribute numbers of each item; row r is item number r + 1."""
-        return _ragged(pq.read_table(self.artifact.file("item_attributes.parquet")), "attributes")
+        return _ragged(self.artifact.table("item_attributes.parquet", ENTITY_ATTRIBUTES), "attributes")
 
     @cached_property
     def user_attributes(self) -> Ragged:
         """Attribute numbers of each user; row r is user number r + 1."""
-        return _ragged(pq.read_table(self.artifact.file("user_attributes.parquet")), "attributes")
+        return _ragged(self.artifact.table("user_attributes.parquet", ENTITY_ATTRIBUTES), "attributes")
 
     @cached_property
     def sequences(self) -> Sequences:
-        path = self.artifact.file("sequences.parquet")
 
         def column(name: str) -> pa.Table:  # one at a time: their arrays, and not the table beside them
-            return pq.read_table(path, columns=[name])
+            return self.artifact.table("sequences.parquet", [SEQUENCES.field(name)])
 
         items = _ragged(column("items"), "items")
         ratings = column("ratings")
@@ -157,9 +183,30 @@ class Dataset:
             )
 
 
+class _SplitDetails(BaseModel):
+    kind: SplitKind
+
+
+class _Details(BaseModel):
+    """What readers take from a dataset's `details`; there is more, for people."""
+
+    split: _SplitDetails
+    timestamps: TimestampKind
+    title_field: str | None
+    fields: list[dict[str, Any]]
+
+
+class _Counts(BaseModel):
+    items: int
+    users: int
+
+
 def open_dataset(path: Path) -> Dataset:
     """Open a dataset artifact. Raises ArtifactError when `path` is not one."""
-    return Dataset(open_artifact(path, "dataset"))
+    artifact = open_artifact(path, "dataset")
+    validated(_Details, artifact.manifest.details, f"{path / MANIFEST}: details", hint=REMAKE)
+    validated(_Counts, artifact.manifest.counts, f"{path / MANIFEST}: counts", hint=REMAKE)
+    return Dataset(artifact)
 
 
 def _flat(table: pa.Table, column: str) -> NDArray[Any]:

@@ -1,7 +1,6 @@
 """Tables to a dataset: read, validate, drop by rule, number, encode attributes, order, split."""
 
 import errno
-import json
 import os
 import shutil
 import time
@@ -14,8 +13,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
 
-from recsys_cli.artifacts.manifest import MANIFEST, ArtifactWriter, writing_artifact
+from recsys_cli.artifacts.manifest import ArtifactWriter, open_artifact, writing_artifact
 from recsys_cli.config.settings import PreprocessSettings
 from recsys_cli.errors import ArtifactError, DataError, SystemRefusedError, UsageError
 from recsys_cli.schemas import REJECTS, Entity
@@ -41,19 +41,21 @@ def preprocess(
     users: Table | None = None,
     settings: PreprocessSettings | None = None,
     overwrite: bool = False,
+    wait: float = 0.0,
     encoders: Path | None = None,
 ) -> PreprocessResult:
     """Make the dataset at the directory `output` from tables of interactions, items and users.
 
     Tables are paths (globs, folders and `-` for standard input too) or data frames. `encoders` is a
-    dataset or model whose kinds of fields and bins of numbers are used again. Raises UsageError,
-    DataError (more rejected rows than allowed, too), ArtifactError, LockedError, SystemRefusedError.
+    dataset or model whose kinds of fields and bins of numbers are used again. Another run on the same
+    output is waited for, at most `wait` seconds. Raises UsageError, DataError (more rejected rows than
+    allowed, too), ArtifactError, LockedError, SystemRefusedError.
     """
     started = time.monotonic()
     settings = settings or PreprocessSettings()
     known = None if encoders is None else read_encoders(encoders, settings)
     with (
-        writing_artifact(output, "dataset", overwrite=overwrite) as writer,
+        writing_artifact(output, "dataset", overwrite=overwrite, wait=wait) as writer,
         _database(writer, settings) as (connection, scratch),
     ):
         intake = Intake(connection, settings, scratch, _rejects_file(output))
@@ -88,10 +90,10 @@ def read_encoders(path: Path, settings: PreprocessSettings) -> list[FieldEncoder
             f"The kinds of fields are those of {path}, and none can be chosen beside them.",
             hint="Leave --item-field and --user-field out, or --encoders.",
         )
+    fields = open_artifact(path).manifest.details.get("fields")
     try:
-        fields = json.loads((path / MANIFEST).read_bytes())["details"]["fields"]
-        return [FieldEncoder.from_dict(entry) for entry in fields]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return TypeAdapter(list[FieldEncoder]).validate_python(fields)
+    except ValidationError as error:
         raise ArtifactError(
             f"{path} holds no field encoders.", hint="Give a dataset or a model to --encoders."
         ) from error
@@ -197,8 +199,14 @@ def _require_every_row(events: Validated, used: int, dropped: dict[str, int]) ->
     rejected = sum(events.rejected.values())
     if used + sum(dropped.values()) + rejected != events.rows:
         raise AssertionError(f"{events.rows=} but {used=}, {dropped=}, {rejected=}")
-    if not used:
+    if used:
+        return
+    if sum(dropped.values()):
         raise DataError("No event is left.", hint="Lower --min-user-events and --min-item-events.")
+    raise DataError(
+        f"No event is left: {rejected} of {events.rows} rows are rejected.",
+        hint="Lower --max-rejects, to be told why.",
+    )
 
 
 def _encoders(intake: Intake, tables: Mapping[Entity, EntityTable]) -> list[FieldEncoder]:

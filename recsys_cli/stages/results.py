@@ -1,6 +1,7 @@
 """What each stage hands back: plain, frozen values that the command line prints as a table or JSON."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -99,3 +100,71 @@ class EvaluateResult(Result):
     differences: list[Difference]
     test_uses: int | None  # how often this dataset's test part was opened, this time included
     notes: list[str]
+
+
+class CheckResult(Result):
+    """What an artifact that was verified in full holds."""
+
+    path: Path
+    kind: Literal["dataset", "model", "run", "recommendations", "report"]
+    fingerprint: str | None  # SHA-256 of the manifest, or of the file; a run that goes on has none
+    files: int
+    bytes: int
+    counts: dict[str, int]
+    made_from: dict[str, str]  # name of an input -> its fingerprint
+
+
+class DiffResult(Result):
+    """How much two tables of recommendations differ; a user without an item is in neither."""
+
+    old: Path
+    new: Path
+    top_k: int
+    overlap: dict[str, float]  # "overlap@10" -> mean over users in both; empty where there are none
+    users_old: int
+    users_new: int
+    users_in_both: int
+    lost_users: int  # in the old table alone
+    lost_share: float  # of the old table's users
+    added_users: int  # in the new table alone
+    items_old: int  # recommended to anybody
+    items_new: int
+    items_in_both: int
+    unmet: list[str]  # limits that do not hold, a sentence each
+
+
+class KernelTest(Result):
+    """One kernel beside its reference."""
+
+    kernel: str
+    passed: bool
+    difference: float | None  # the largest, relative to the largest value; None: not finite, or not run
+    seconds: float
+    trouble: str | None  # what the device said
+
+
+class Place(Result):
+    """A disk."""
+
+    name: str  # "here": the working directory; "scratch": where temporary files go
+    path: Path
+    bytes: int
+    free: int
+
+
+class DoctorResult(Result):
+    """What recsys runs with and on."""
+
+    recsys: str  # version
+    python: str
+    system: str
+    packages: dict[str, str | None]  # dependency -> version; None: not installed
+    devices: list[str]  # that jax computes on
+    processors: int
+    usable_processors: int  # by this process
+    memory: int | None  # bytes; None where the system does not say
+    memory_available: int | None
+    memory_limit: int | None  # of a container or of `ulimit -v`; None: none
+    disks: list[Place]
+    compilation_cache: Path | None  # None: nothing compiled is kept
+    kernels: list[KernelTest]

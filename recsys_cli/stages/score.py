@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recsys_cli import __version__
-from recsys_cli.artifacts.atomic import refuse_existing
+from recsys_cli.artifacts.atomic import held_file
 from recsys_cli.config.settings import ScoreSettings
 from recsys_cli.models.store import StoredModel, open_model
 from recsys_cli.scoring.dated_output import check_keep, dated_path, remove_older
@@ -38,53 +38,48 @@ def score(
     deny_items: IdTable | None = None,
     deny_pairs: IdTable | None = None,
     overwrite: bool = False,
+    wait: float = 0.0,
     on_progress: OnProgress | None = None,
     today: date | None = None,
 ) -> ScoreResult:
     """Write the best items of every user, or of `users` only, as the table `output`.
 
     `{date}` in its name becomes `today`, in UTC. Lists of ids are files or data frames. A user
-    without a history that the model can read gets popular items. Raises UsageError, DataError,
-    ArtifactError, LockedError, SystemRefusedError.
+    without a history that the model can read gets popular items. Another run on the same output is
+    waited for, at most `wait` seconds. Raises UsageError, DataError, ArtifactError, LockedError,
+    SystemRefusedError.
     """
     settings = settings or ScoreSettings()
-    path = _checked_path(output, settings, today or datetime.now(UTC).date(), overwrite=overwrite)
-    trained, source = open_model(model), _open(dataset, settings)
-    requested = requested_users(source, users)
-    rules = Rules(
-        before=settings.before,
-        top_k=min(settings.top_k, source.num_items),
-        include_seen=settings.include_seen,
-        allowed=allowed_items(source, allow_items, deny_items),
-        denied=denied_items(source, requested, deny_pairs),
-    )
-    ranker = load_ranker(trained, source, scorer=settings.scorer, candidates=settings.candidates)
-    batches = _stream(source, requested, ranker, rules, settings)
-    item_ids = source.item_ids
-    counts: Counter[str] = Counter()
-    with writing_table(
-        path,
-        table_schema(requested.ids.type, item_ids.type, settings.layout),
-        metadata=_metadata(trained, source, settings),
-        rows_per_group=_rows_per_group(rules, settings),
-        overwrite=overwrite,
-    ) as write:
-        for lists in batches:
-            write(recommendations_table(lists, item_ids, settings.layout))
-            counts.update(_counted(lists))
-            if on_progress is not None:
-                on_progress(counts["users"], len(requested))
-    removed = [] if settings.keep is None else remove_older(output, path, settings.keep)
-    return _result(path, counts, requested, ranker, removed)
-
-
-def _checked_path(output: Path, settings: ScoreSettings, today: date, *, overwrite: bool) -> Path:
-    """Where the table goes; whatever is wrong with that is said before anything is read."""
     check_format(output, settings.layout)
     check_keep(output, settings.keep)
-    path = dated_path(output, today)
-    refuse_existing(path, overwrite=overwrite)
-    return path
+    path = dated_path(output, today or datetime.now(UTC).date())
+    with held_file(path, overwrite=overwrite, wait=wait) as file:
+        trained, source = open_model(model), _open(dataset, settings)
+        requested = requested_users(source, users)
+        rules = Rules(
+            before=settings.before,
+            top_k=min(settings.top_k, source.num_items),
+            include_seen=settings.include_seen,
+            allowed=allowed_items(source, allow_items, deny_items),
+            denied=denied_items(source, requested, deny_pairs),
+        )
+        ranker = load_ranker(trained, source, scorer=settings.scorer, candidates=settings.candidates)
+        batches = _stream(source, requested, ranker, rules, settings)
+        item_ids = source.item_ids
+        counts: Counter[str] = Counter()
+        with writing_table(
+            file,
+            table_schema(requested.ids.type, item_ids.type, settings.layout),
+            metadata=_metadata(trained, source, settings),
+            rows_per_group=_rows_per_group(rules, settings),
+        ) as write:
+            for lists in batches:
+                write(recommendations_table(lists, item_ids, settings.layout))
+                counts.update(_counted(lists))
+                if on_progress is not None:
+                    on_progress(counts["users"], len(requested))
+        removed = [] if settings.keep is None else remove_older(output, path, settings.keep)
+    return _result(path, counts, requested, ranker, removed)
 
 
 def _open(dataset: Path, settings: ScoreSettings) -> Dataset:

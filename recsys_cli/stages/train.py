@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from recsys_cli import __version__
 from recsys_cli.artifacts.atomic import refuse_existing
 from recsys_cli.artifacts.manifest import Artifact, writing_artifact
 from recsys_cli.config.settings import TrainSettings
@@ -28,6 +29,7 @@ def train(
     *,
     settings: TrainSettings | None = None,
     overwrite: bool = False,
+    wait: float = 0.0,
     resume: bool = False,
     refit: Path | None = None,
     observer: TrainObserver | None = None,
@@ -36,7 +38,8 @@ def train(
 
     With `refit`, the settings, the number of steps, the head's weight and the calibration are that
     model's, and every event is trained on: the model for production. `resume` goes on from the last
-    checkpoint of a run that did not end. Raises UsageError, DataError, ArtifactError,
+    checkpoint of a run that did not end. Another run on the same output is waited for, at most `wait`
+    seconds. Raises UsageError, DataError, ArtifactError,
     DivergedError, LockedError, SystemRefusedError.
     """
     started = time.monotonic()
@@ -44,11 +47,12 @@ def train(
     source = open_dataset(dataset)
     earlier = None if refit is None else open_model(refit)
     settings = earlier.settings if earlier else settings or TrainSettings()
-    run = make_run(source, settings, earlier=earlier)
     inputs = {"dataset": source.fingerprint} | ({"refit": earlier.artifact.fingerprint} if earlier else {})
-    identity = {"inputs": inputs, "settings": settings.model_dump(mode="json")}
-    precision = jax.default_matmul_precision(settings.precision)
-    with precision, run_folder(output, identity, resume=resume) as folder:
+    identity = {"version": __version__, "inputs": inputs, "settings": settings.model_dump(mode="json")}
+    precision = jax.default_matmul_precision(settings.matmul_precision)
+    with precision, run_folder(output, identity, resume=resume, wait=wait) as folder:
+        refuse_existing(output, overwrite=overwrite)  # the run that was waited for may have made it
+        run = make_run(source, settings, earlier=earlier)
         model, progress, total_steps = train_run(run, folder, resume=resume, observer=observer)
         fusion = _fusion(run, with_params(model, progress.best), earlier)
         details = _details(run, source, progress, fusion, total_steps)

@@ -149,7 +149,7 @@ def test_sigterm_unwinds_the_stack_and_is_exit_143(tmp_path: Path):
     process = subprocess.Popen(
         [sys.executable, "-c", WAITING, "data", str(scratch)], stderr=subprocess.PIPE, text=True
     )
-    while not scratch.exists():
+    while process.poll() is None and not scratch.exists():
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=30)

@@ -6,31 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys_cli.kernels import references
 from recsys_cli.kernels.attention import AT_ONCE, _fused_attention, packed_attention
 from recsys_cli.kernels.blocked_attention import blocked_attention
-
-
-def reference(queries, keys, values, segments, upstream=None):
-    """In loops and float64: each query sees its own window's earlier tokens.
-
-    The output and, for an upstream gradient, the gradients of queries, keys and values.
-    """
-    queries, keys, values = (array.astype(np.float64) for array in (queries, keys, values))
-    upstream = np.zeros_like(values) if upstream is None else upstream
-    out, dq, dk, dv = (np.zeros_like(values) for _ in range(4))
-    rows, length, heads, dim = queries.shape
-    for r, h, t in np.ndindex(rows, heads, length):
-        seen = [s for s in range(t + 1) if segments[r, s] == segments[r, t]]
-        query, key, value = queries[r, t, h] / np.sqrt(dim), keys[r, seen, h], values[r, seen, h]
-        b = np.exp(key @ query - (key @ query).max())
-        b /= b.sum()
-        out[r, t, h] = b @ value
-        worth = value @ upstream[r, t, h]
-        dz = b * (worth - b @ worth)
-        dq[r, t, h] = dz @ key / np.sqrt(dim)
-        dk[r, seen, h] += np.outer(dz, query)
-        dv[r, seen, h] += np.outer(b, upstream[r, t, h])
-    return out, (dq, dk, dv)
 
 
 def arrays(rows, length, heads, dim, windows=3, seed=0, scale=1.0):
@@ -50,7 +28,7 @@ def assert_equals_the_reference(attention, args):
         return out, gradients_of(jnp.float32(upstream))
 
     got, gradients = both(*args[:3])
-    wanted, wanted_gradients = reference(*args, upstream)
+    wanted, *wanted_gradients = references.attention(*args, upstream)
     # Logits of a hundred are rounded by 1e-5, and so are weights, relatively.
     np.testing.assert_allclose(got, wanted, atol=1e-5 * max(1.0, np.abs(wanted).max()))
     for one, other in zip(gradients, wanted_gradients, strict=True):

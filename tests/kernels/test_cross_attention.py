@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from recsys_cli.kernels import references
 from recsys_cli.kernels.cross_attention import (
     attend_to_prefixes,
     attend_to_shared_tokens,
@@ -19,11 +20,6 @@ def normal(*shape):
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def softmax_sum(z, w):
-    b = np.exp(z) / np.exp(z).sum()
-    return (b * w).sum()
-
-
 def test_a_user_attends_to_an_items_tokens_as_the_formula_says():
     query, output, keys, values = normal(6), normal(6), normal(4, 6), normal(4, 6)
     z = keys @ query / np.sqrt(6)
@@ -36,31 +32,26 @@ def test_a_user_attends_to_an_items_tokens_as_the_formula_says():
 def test_tokens_that_are_not_valid_count_for_nothing_and_none_at_all_gives_zero():
     z, w = normal(5), normal(5)
     valid = np.array([True, False, True, True, False])
-    np.testing.assert_allclose(attend_to_tokens(z, w, valid), softmax_sum(z[valid], w[valid]), rtol=1e-5)
+    np.testing.assert_allclose(
+        attend_to_tokens(z, w, valid), references.softmax_sum(z[valid], w[valid]), rtol=1e-5
+    )
     assert float(attend_to_tokens(z, w, np.zeros(5, bool))) == 0.0
 
 
 def test_an_item_attends_to_every_prefix_of_a_history():
     keys, values, queries, outputs = normal(2, 7, 3), normal(2, 7, 3), normal(5, 3), normal(5, 3)
     visible = np.tril(np.exp(normal(7, 7)))[None].repeat(2, 0)
-    got = attend_to_prefixes(keys, values, queries, outputs, visible)
-    for r in range(2):
-        for t in range(7):
-            for i in range(5):
-                z = keys[r, : t + 1] @ queries[i] + np.log(visible[r, t, : t + 1])
-                wanted = softmax_sum(z, values[r, : t + 1] @ outputs[i])
-                np.testing.assert_allclose(got[r, t, i], wanted, rtol=1e-4, atol=1e-5)
+    arrays = (keys, values, queries, outputs, visible)
+    wanted = references.attend_to_prefixes(*arrays)
+    np.testing.assert_allclose(attend_to_prefixes(*arrays), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_shared_tokens_give_what_each_candidates_own_tokens_give():
     lists = np.array([[1, 3], [2, 0], [0, 0]], np.int32)
     id_z, id_w, a_z, a_w = normal(4, 3), normal(4, 3), normal(4, 4), normal(4, 4)
     got = attend_to_shared_tokens(id_z, id_w, a_z, a_w, multi_hot_columns(lists, 3))
-    for p in range(4):
-        for c in range(3):
-            own = lists[c][lists[c] > 0]
-            z, w = np.append(id_z[p, c], a_z[p, own]), np.append(id_w[p, c], a_w[p, own])
-            np.testing.assert_allclose(got[p, c], softmax_sum(z, w), rtol=1e-4, atol=1e-5)
+    wanted = references.attend_to_shared_tokens(id_z, id_w, a_z, a_w, lists)
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [1e3, -1e3])

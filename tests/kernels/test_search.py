@@ -7,20 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from recsys_cli.kernels import search
+from recsys_cli.kernels.references import full_sort
 from recsys_cli.kernels.search import BLOCK, Catalogue, best_items
 
 SMALL_INTEGERS = st.sampled_from(
     [-2.0, -1.0, 0.0, 1.0, 3.0]
 )  # exact in any order of addition, and full of ties
 ITEMS = [1, 5, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 3]
-
-
-def full_sort(states, vectors, excluded, k):
-    scores = states @ vectors.T
-    for row, columns in zip(scores, excluded, strict=True):
-        row[columns[columns < len(vectors)]] = -np.inf
-    columns = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(scores, columns, axis=1), columns
 
 
 def assert_equals_a_full_sort(states, vectors, excluded, k):

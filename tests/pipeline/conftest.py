@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from recsys_cli.cli.main import main
 
 USERS, ITEMS, SERIES = 61, 37, 5
 DAY = 86_400
@@ -165,3 +168,56 @@ def preprocess(tables: Path) -> Callable[..., Finished]:
         return recsys("preprocess", *arguments, "--output", "data", cwd=tables, **options)
 
     return preprocess
+
+
+# Each command on the files of `pipeline.folder`, without its output, and what the output is called there.
+COMMANDS = {
+    "preprocess": ("preprocess", "interactions.csv", "--items", "items.csv", "--users", "users.csv"),
+    "train": ("train", "data", "--config", "train.toml"),
+    "score": ("score", "model", "--dataset", "data", "--top-k", 10, "--candidates", 20, "--show", 0),
+    "evaluate": ("evaluate", "model", "data", "--candidates", 20),
+}
+OUTPUTS = {
+    "preprocess": "data",
+    "train": "model",
+    "score": "recommendations.parquet",
+    "evaluate": "metrics.json",
+}
+
+
+@dataclass(frozen=True)
+class Again:
+    """The pipeline's commands once more, in its folder, with another output."""
+
+    folder: Path
+    call: Callable[..., Finished]
+
+    def __call__(self, command: str, output: Path, *options: object) -> Finished:
+        return self.call(*COMMANDS[command], "--output", output, *options)
+
+    def arguments(self, command: str, output: Path) -> list[str]:
+        return [str(word) for word in (*COMMANDS[command], "--output", output)]
+
+    def output(self, command: str) -> str:
+        """What the command's output is called in the folder."""
+        return OUTPUTS[command]
+
+    def old(self, command: str, place: Path) -> Path:
+        """A copy of what the command made, in the folder `place`."""
+        made, copy = self.folder / OUTPUTS[command], place / OUTPUTS[command]
+        shutil.copytree(made, copy) if made.is_dir() else shutil.copyfile(made, copy)
+        return copy
+
+
+@pytest.fixture
+def again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Again:
+    """In this process, for faults that need none of their own."""
+    monkeypatch.chdir(pipeline.folder)
+    monkeypatch.setattr("recsys_cli.cli.device.prepare_device", lambda device, threads: None)
+
+    def call(*arguments: object) -> Finished:
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return Finished(code, said.out, said.err)
+
+    return Again(pipeline.folder, call)

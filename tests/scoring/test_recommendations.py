@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys_cli.artifacts.atomic import held_file
 from recsys_cli.errors import UsageError
 from recsys_cli.schemas import recommendations_schema
 from recsys_cli.scoring.json_text import json_lines
@@ -62,9 +63,10 @@ def test_one_row_a_user_with_empty_lists_where_nothing_is_left():
 
 def write(path, tables, layout="rows", rows_per_group=3):
     schema = table_schema(pa.int64(), pa.string(), layout)
-    with writing_table(
-        path, schema, metadata={"top_k": 2}, rows_per_group=rows_per_group, overwrite=True
-    ) as add:
+    with (
+        held_file(path, overwrite=True) as file,
+        writing_table(file, schema, metadata={"top_k": 2}, rows_per_group=rows_per_group) as add,
+    ):
         for table in tables:
             add(table)
     return path

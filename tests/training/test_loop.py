@@ -120,7 +120,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_checkpoint(da
         train(dataset, tmp_path / "m", settings=settings(), observer=StopAfter(1))
     with pytest.raises(DivergedError, match="not finite in epoch"):
         train(dataset, tmp_path / "d", settings=settings(learning_rate=1e30))
-    assert (tmp_path / "m.partial" / "1").is_dir()
+    assert any(child.name.isdigit() for child in (tmp_path / "m.partial").iterdir())
     assert not (tmp_path / "d").exists()
 
 
