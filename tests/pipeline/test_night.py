@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -136,9 +135,7 @@ def test_a_run_that_is_killed_in_training_is_resumed_and_ends_as_if_it_had_not_b
                 run.send_signal(signal.SIGKILL)
                 break
         run.wait()
-    deadline = time.monotonic() + 60
-    while (ended := night(shop, jax, "--only", "train")).returncode == 6 and time.monotonic() < deadline:
-        time.sleep(0.2)  # the stage ends with its run, a moment later
+    ended = night(shop, jax, "--only", "train")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert rows(shop)[-1]["outcome"] == "resumed"
     assert not list(shop.glob("*.partial"))
