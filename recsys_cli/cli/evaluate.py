@@ -63,11 +63,11 @@ def evaluate(
     from contextlib import nullcontext
 
     from recsys_cli.artifacts.atomic import held_file
+    from recsys_cli.artifacts.privacy import writing
     from recsys_cli.cli import views
     from recsys_cli.cli.device import limit_threads, prepare_device
     from recsys_cli.cli.imports import heavy_imports
     from recsys_cli.cli.memory import MODELS, require_address_space
-    from recsys_cli.cli.privacy import writing
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import EvaluateSettings
 

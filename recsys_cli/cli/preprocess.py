@@ -181,9 +181,9 @@ def preprocess(
     Every input row is used, dropped by a rule that was asked for, or rejected with file, line and
     reason; the three add up, and are printed.
     """
+    from recsys_cli.artifacts.privacy import writing
     from recsys_cli.cli import views
     from recsys_cli.cli.memory import TABLES, require_address_space
-    from recsys_cli.cli.privacy import writing
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import PreprocessSettings
 

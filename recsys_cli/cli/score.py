@@ -79,11 +79,11 @@ def score(
     Users and items are joined by id. Users that the model does not know are encoded from their
     events; users without events get popular items.
     """
+    from recsys_cli.artifacts.privacy import writing
     from recsys_cli.cli import lists, views
     from recsys_cli.cli.device import prepare_device
     from recsys_cli.cli.imports import heavy_imports
     from recsys_cli.cli.memory import MODELS, require_address_space
-    from recsys_cli.cli.privacy import writing
     from recsys_cli.cli.scoring_progress import scoring_progress
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import ScoreSettings

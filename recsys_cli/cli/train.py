@@ -79,11 +79,11 @@ def train(
     The epoch that is best on validation is kept. An unfinished run lives in MODEL.partial until it
     is a model; --resume goes on from there.
     """
+    from recsys_cli.artifacts.privacy import writing
     from recsys_cli.cli import views
     from recsys_cli.cli.device import prepare_device
     from recsys_cli.cli.imports import heavy_imports
     from recsys_cli.cli.memory import MODELS, require_address_space
-    from recsys_cli.cli.privacy import writing
     from recsys_cli.cli.training_progress import training_observer
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.presets import PRESETS

@@ -7,6 +7,7 @@ from typing import Final
 
 from recsys_cli.artifacts.atomic import system_errors
 from recsys_cli.artifacts.manifest import RUN, Artifact, Kind, open_artifact, writing_artifact
+from recsys_cli.artifacts.privacy import writing
 
 CANDIDATE_SUFFIX: Final = ".candidate"
 
@@ -24,7 +25,7 @@ def is_whole(artifact: Artifact) -> bool:
     )
 
 
-def adopt(candidate: Path, output: Path, kind: Kind) -> Artifact:
+def adopt(candidate: Path, output: Path, kind: Kind, *, private: bool) -> Artifact:
     """Make `candidate` the current version of the artifact at `output`, in one step at the end.
 
     It is copied, and stays, so that a run that is killed meanwhile is gone on with. Raises what
@@ -32,7 +33,7 @@ def adopt(candidate: Path, output: Path, kind: Kind) -> Artifact:
     """
     made = open_artifact(candidate, kind)
     manifest = made.manifest
-    with writing_artifact(output, kind, overwrite=True) as writer:
+    with writing(output, private=private), writing_artifact(output, kind, overwrite=True) as writer:
         for name in manifest.files:
             shutil.copy(made.file(name), writer.file(name))
         return writer.commit(

@@ -29,6 +29,7 @@ from recsys_cli.pipelines.commands import Command
 
 RUN_SUFFIX: Final = ".run"  # of the folder beside the TOML file: lock, logs, what outputs were made from
 STAGE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # it names files
+NO_CONFIGURATION: Final = {"output", "config", "wait", "private"}  # parameters that change no byte of it
 STAGE_KEYS: Final = ("command", "timeout")  # that are no option of a command
 
 
@@ -98,7 +99,7 @@ class Stage:
     @property
     def configuration(self) -> dict[str, Any]:
         """All that shapes the output, besides the inputs' content. For JSON."""
-        options = {key: value for key, value in self.given.items() if key not in ("output", "config")}
+        options = {key: value for key, value in self.given.items() if key not in NO_CONFIGURATION}
         return {"command": self.command.name, **options, "settings": self.settings.model_dump(mode="json")}
 
 

@@ -19,6 +19,7 @@ from recsys_cli.pipelines.results import Outcome
 from recsys_cli.pipelines.run_log import RunLog
 
 LOGGER: Final = logging.getLogger("recsys")
+WAIT: Final = 30  # seconds for the output, which the stage of a run that was killed lets go of as it ends
 K: Final = 10  # of the metric that models are judged by
 
 
@@ -92,7 +93,7 @@ class StageRunner:
 def arguments_of(pipeline: Pipeline, step: Step) -> list[str]:
     """The arguments of the command that carries out a step."""
     stage = step.stage
-    given = {key: value for key, value in stage.given.items() if key != "config"}
+    given = {key: value for key, value in {"wait": WAIT, **stage.given}.items() if key != "config"}
     extra = ["--overwrite", *(["--resume"] if step.action == "resume" else [])]
     fixed = _fixed(pipeline, _settings_path(pipeline, stage)) if stage.has_settings else ["--json"]
     return stage.command.arguments({**given, "output": str(made_at(stage))}, [*fixed, *extra])

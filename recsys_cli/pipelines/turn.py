@@ -81,7 +81,8 @@ class Turn:
             self._judge()
         if stage.judged or step.action == "judge":  # it may have been judged when it was made, and no more
             candidate = candidate_path(stage.folder / output)
-            adopt(candidate, stage.folder / output, KINDS[stage.command.name])
+            private = stage.given.get("private") is True
+            adopt(candidate, stage.folder / output, KINDS[stage.command.name], private=private)
         return output
 
     def _made(self, step: Step) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,8 @@ def test_a_night_without_news_does_nothing(shop, jax):
 def test_a_bad_night_is_exit_8_and_leaves_the_good_one_byte_for_byte(shop, jax):
     before, table = good(shop), shop / "input" / "interactions.csv"
     text = table.read_text()
-    table.write_text("".join(text.splitlines(keepends=True)[:520]))
+    header, *lines = text.splitlines(keepends=True)
+    table.write_text(header + "".join(line for line in lines if line < "040"))  # a third of the users is gone
     for _ in range(2):  # nor does the next night pass it by
         bad = night(shop, jax)
         assert bad.returncode == 8
@@ -135,9 +135,7 @@ def test_a_run_that_is_killed_in_training_is_resumed_and_ends_as_if_it_had_not_b
                 run.send_signal(signal.SIGKILL)
                 break
         run.wait()
-    deadline = time.monotonic() + 60
-    while (ended := night(shop, jax, "--only", "train")).returncode == 6 and time.monotonic() < deadline:
-        time.sleep(0.2)  # the stage ends with its run, a moment later
+    ended = night(shop, jax, "--only", "train")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert rows(shop)[-1]["outcome"] == "resumed"
     assert not list(shop.glob("*.partial"))

@@ -124,3 +124,13 @@ def test_a_failure_to_evaluate_is_not_a_gate(gated):
     result = gated.run()
     assert (result.exit_code, result.stages[-1].outcome) == (2, "failed")
     assert gated.bytes(*OUTPUTS) == before
+
+
+def test_what_is_private_stays_so_in_its_place(gated):
+    toml = (gated.folder / "night.toml").read_text()
+    gated.write(toml.replace('output = "data"', 'output = "data"\nprivate = true'))
+    gated.events(ann=["a", "b", "c"], bob=["b", "d"], cid=["c", "e", "d"])
+    assert gated.run("preprocess").exit_code == 0
+    new = [file for file in (gated.folder / "data").iterdir() if file.stat().st_mode & 0o077 == 0]
+    assert {"manifest.json", "run.json"} <= {file.name for file in new}
+    assert (gated.folder / "data").stat().st_mode & 0o077 == 0

@@ -53,8 +53,8 @@ def test_the_command_is_shown_as_it_would_be_run(night):
     pipeline = night.load()
     train = dry_run(pipeline, pipeline.stages).stages[1]
     assert train.command == [
-        "recsys", "train", "--output=model", "--config=night.run/train.toml", "--json", "--overwrite",
-        "--", "data",
+        "recsys", "train", "--wait=30", "--output=model", "--config=night.run/train.toml", "--json",
+        "--overwrite", "--", "data",
     ]  # fmt: skip
 
 
@@ -63,4 +63,4 @@ def test_a_refit_gets_no_settings_file_for_its_settings_are_its_models(night):
     night.write((night.folder / "night.toml").read_text() + refit)
     pipeline = night.load()
     command = dry_run(pipeline, pipeline.stages).stages[-1].command
-    assert command[2:] == ["--refit=model", "--output=last", "--json", "--overwrite", "--", "data"]
+    assert command[3:] == ["--refit=model", "--output=last", "--json", "--overwrite", "--", "data"]
