@@ -277,6 +277,48 @@ def test_tables_of_other_columns_are_refused_by_whoever_reads_them(dataset, name
         _ = getattr(opened, name)
 
 
+NUMBERS = {
+    "an item that is not there": ("items", [[1, 2, 99], [1, 2, 3]]),
+    "an item below the first": ("items", [[1, 2, -1], [1, 2, 3]]),
+    "times for other events": ("timestamps", [[1, 2], [1, 2, 3]]),
+    "a part that begins before its user": ("validation_start", [-9, 1]),
+    "a part that ends after its user": ("test_start", [2, 99]),
+}
+
+
+@pytest.mark.parametrize("what", NUMBERS)
+def test_numbers_that_lead_out_of_a_table_are_refused_by_whoever_reads_them(dataset, what):
+    column, values = NUMBERS[what]
+    remake(dataset, "sequences.parquet", column, values)
+    with pytest.raises(ArtifactError, match=r"sequences-.*parquet does not fit the other files"):
+        _ = open_dataset(dataset).sequences
+
+
+@pytest.mark.parametrize("name", ["items", "users", "item_attributes", "user_attributes", "sequences"])
+def test_tables_of_another_length_are_refused_by_whoever_reads_them(dataset, name):
+    remake(dataset, f"{name}.parquet")
+    with pytest.raises(ArtifactError, match=rf"{name}-.*parquet does not fit the other files"):
+        _ = getattr(open_dataset(dataset), name)
+
+
+def remake(path: Path, name: str, column: str | None = None, values: object = None) -> None:
+    """The dataset with one column changed, or (None) one table a row shorter; every digest right."""
+    artifact = open_artifact(path)
+    kept = {each: artifact.file(each).read_bytes() for each in artifact.manifest.files}
+    table = pq.read_table(artifact.file(name))
+    if column is None:
+        table = table.slice(1)
+    else:
+        index = table.column_names.index(column)
+        table = table.set_column(index, table.schema.field(column), pa.array(values, table[column].type))
+    with writing_artifact(path, "dataset", overwrite=True) as writer:
+        for each, raw in kept.items():
+            writer.file(each).write_bytes(raw)
+        pq.write_table(table, writer.file(name))
+        manifest = artifact.manifest
+        writer.commit(configuration={}, inputs={}, counts=manifest.counts, details=manifest.details, run={})
+
+
 LIMITED = f"""
 import resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
