@@ -9,6 +9,7 @@ import fcntl
 import json
 import logging
 import os
+import stat
 import time
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
@@ -70,11 +71,20 @@ def held_folder(folder: Path, *, output: Path, keep: bool, wait: float = 0.0) ->
 
 def _entered(stack: contextlib.ExitStack, folder: Path, output: Path, wait: float) -> Holder | None:
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:  # and yet there was no folder when it looked again
+            if _is_something_else(folder):
+                raise
+        with contextlib.suppress(FileNotFoundError):  # its holder has removed the folder since
             return stack.enter_context(held_lock(folder / LOCK, output=output, wait=wait))
-        except FileNotFoundError:  # its holder has removed the folder since
-            continue
+
+
+def _is_something_else(folder: Path) -> bool:
+    try:
+        return not stat.S_ISDIR(folder.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _locked(path: Path, output: Path, wait: float) -> int:

@@ -78,9 +78,16 @@ class Artifact:
     _whole: set[str] = field(default_factory=set[str], compare=False, repr=False)  # names of checked files
 
     def file(self, name: str) -> Path:
-        """The path of the file with this logical name, after its SHA-256 was checked.
+        """The path of the file with this logical name, after its SHA-256 was checked; see `reading`."""
+        with self.reading(name) as path:
+            return path
 
-        Raises ArtifactError when it is missing or damaged.
+    @contextlib.contextmanager
+    def reading(self, name: str) -> Generator[Path]:
+        """The path of the file with this logical name, whose SHA-256 was checked, to be read in the block.
+
+        The second commit after this version's own removes it, and a reader that is slower than that ends.
+        Raises ArtifactError, which tells that from a file that is missing or damaged.
         """
         entry = self.manifest.files.get(name)
         if entry is None:
@@ -88,18 +95,28 @@ class Artifact:
         path = self.path / entry.name
         try:
             require_regular(path, hint=REMAKE)
+            if name not in self._whole:
+                _require_whole(path, entry)
+                self._whole.add(name)
+            yield path
         except FileNotFoundError as error:
-            raise ArtifactError(f"{path} is missing.", hint=REMAKE) from error
-        if name not in self._whole:
-            _require_whole(path, entry)
-            self._whole.add(name)
-        return path
+            raise self._gone(path) from error
+
+    def _gone(self, path: Path) -> ArtifactError:
+        with contextlib.suppress(OSError):
+            if hashlib.sha256((self.path / MANIFEST).read_bytes()).hexdigest() != self.fingerprint:
+                return ArtifactError(
+                    f"{self.path} was replaced more than once while it was read.",
+                    hint="Run the command again.",
+                )
+        return ArtifactError(f"{path} is missing.", hint=REMAKE)
 
     def table(self, name: str, fields: "Iterable[pa.Field]" = ()) -> "pa.Table":
-        """These columns (none named: all) of the Parquet file with this logical name; raises as `file`."""
+        """These columns (none named: all) of the Parquet file with this logical name; raises as `reading`."""
         from recsys_cli.artifacts.parquet import read_parquet  # noqa: PLC0415  (imports pyarrow)
 
-        return read_parquet(self.file(name), fields, hint=REMAKE)
+        with self.reading(name) as path:
+            return read_parquet(path, fields, hint=REMAKE)
 
 
 REMAKE: Final = "Make the artifact again, or restore it from a copy."

@@ -1,5 +1,6 @@
 """The commands, and the one place where an error becomes an exit code."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from recsys_cli.cli.score import score
 from recsys_cli.cli.signals import caught_signals, end_with_parent
 from recsys_cli.cli.status import status
 from recsys_cli.cli.train import train
-from recsys_cli.errors import ExitCode
+from recsys_cli.errors import ExitCode, UsageError
 
 app = typer.Typer(
     name="recsys",
@@ -75,8 +76,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     try:
+        _require_text(sys.argv[1:] if arguments is None else arguments)
         code = app(args=arguments, prog_name="recsys", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError as error:
         raise console.ClosedOutputError from error
     return int(code or ExitCode.DONE)
+
+
+def _require_text(arguments: list[str]) -> None:
+    """Refuse bytes that are no text where the locale is: no table and no JSON could hold them."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            encoding = sys.getfilesystemencoding()
+            raise UsageError(
+                f"The argument {os.fsencode(argument)!r} is not text in {encoding}.",
+                hint="Give another name, or set LC_ALL to a locale of this encoding.",
+            ) from error

@@ -23,7 +23,7 @@ Presets = Mapping[str, Mapping[str, Any]]
 Place = Callable[
     [Sequence[str]], str
 ]  # parts of a setting's name -> what a person called it; (): all of them
-SHOWN_LENGTH: Final = 200  # letters of a value in a sentence
+SHOWN_LENGTH: Final = 200  # letters of a key or a value in a sentence
 
 
 def load_settings(
@@ -126,7 +126,11 @@ def unknown_key(path: Path, prefix: str, key: str, known: Sequence[str]) -> Usag
     """What to raise for a key that is none of `known`; its hint names the nearest of them."""
     near = difflib.get_close_matches(key.replace("-", "_").lower(), known, n=1, cutoff=0.6)
     hint = f"Did you mean {prefix}{near[0]}?" if near else f"The keys here are {', '.join(known)}."
-    return UsageError(f"{path}: unknown key {prefix}{key}.", hint=hint)
+    return UsageError(f"{path}: unknown key {prefix}{_shown(key)}.", hint=hint)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…"
 
 
 def _with_text_dates(value: Any) -> Any:
@@ -176,9 +180,7 @@ def _usage_error(detail: ErrorDetails, place: Place) -> UsageError:
         text = detail["msg"].removeprefix("Value error, ")
         return UsageError(f"{place(())}{text}.", hint="Change one of these settings.")
     setting = place([str(part) for part in detail["loc"]])
-    value = json.dumps(detail["input"], ensure_ascii=False)
-    if len(value) > SHOWN_LENGTH:
-        value = f"{value[:SHOWN_LENGTH]}…"
+    value = _shown(json.dumps(detail["input"], ensure_ascii=False))
     return UsageError(
         f"{setting}={value} is not allowed: it must be {_wanted(detail)}.", hint="Give another value."
     )

@@ -120,11 +120,11 @@ class StoredModel:
 
     def weights(self, model: Recommender) -> dict[str, NDArray[Any]]:
         """The weights by name, of the names and shapes that the model has; their values are not looked at."""
-        path = self.artifact.file("weights.safetensors")
-        try:
-            weights = load_file(path)
-        except (SafetensorError, ValueError, TypeError, KeyError) as error:
-            raise ArtifactError(f"{path} is damaged: {error}.", hint=_HINT) from error
+        with self.artifact.reading("weights.safetensors") as path:
+            try:
+                weights = load_file(path)
+            except (SafetensorError, ValueError, TypeError, KeyError) as error:
+                raise ArtifactError(f"{path} is damaged: {error}.", hint=_HINT) from error
         wanted = weight_shapes(model)
         for name in wanted.keys() ^ weights.keys():
             raise ArtifactError(f"{path} and its manifest differ in the weight {name!r}.", hint=_HINT)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from recsys_cli.artifacts.manifest import MANIFEST
 from recsys_cli.pipelines.pipeline import Expectations
 from recsys_cli.pipelines.results import Judgement
+from recsys_cli.schemas import USER_ID
 from recsys_cli.sequences.store import Dataset, open_dataset
 from recsys_cli.sequences.vocabulary import numbers_of
 
@@ -19,7 +20,7 @@ METRIC: Final = "NDCG@10"
 def judge_dataset(new: Path, old: Path, expectations: Expectations) -> list[Judgement]:
     """The dataset at `new` beside the one at `old`, if there is one. Raises ArtifactError.
 
-    Shares are of rows, of the new dataset's items, and of the old dataset's users.
+    Shares are of rows, of the new dataset's items, and of the old dataset's users with an event.
     """
     made = open_dataset(new)
     before = open_dataset(old) if (old / MANIFEST).exists() else None
@@ -38,8 +39,14 @@ def _judgements(made: Dataset, before: Dataset | None, expectations: Expectation
         share = None if before is None else _missing(made.item_ids, before.item_ids)
         yield _share("max_new_items", expectations.max_new_items, share)
     if expectations.max_lost_users is not None:
-        share = None if before is None else _missing(before.user_ids, made.user_ids)
+        share = None if before is None else _missing(_with_events(before), _with_events(made))
         yield _share("max_lost_users", expectations.max_lost_users, share)
+
+
+def _with_events(dataset: Dataset) -> pa.Array:
+    """The ids of the users who have an event; a users table names others too."""
+    users = dataset.users
+    return users[USER_ID].combine_chunks().filter(pa.array(users["events"].to_numpy() > 0))
 
 
 def _share(expectation: str, limit: float, found: float | None) -> Judgement:

@@ -40,7 +40,9 @@ class Expectations(Settings):
     max_new_items: float | None = Field(
         default=None, ge=0, le=1
     )  # share of the items, not in the old dataset
-    max_lost_users: float | None = Field(default=None, ge=0, le=1)  # share of the old dataset's users
+    max_lost_users: float | None = Field(
+        default=None, ge=0, le=1
+    )  # share of the old one's users, with events
     better_than_popular: bool = False  # NDCG@10 on validation, the whole paired 95 % interval above 0
 
     def judges(self, command: str) -> bool:

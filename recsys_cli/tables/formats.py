@@ -2,6 +2,7 @@
 
 import csv
 import glob
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,7 @@ class Source:
 
 def open_source(path: Path, label: str, *, chosen: str, encoding: str, table: str, scratch: Path) -> Source:
     """Look at one file; see `find_sources`."""
+    _require_readable_name(path, label)
     kind = _format(path, label, chosen)
     with reading(label):
         if path.stat().st_size == 0:
@@ -103,6 +105,21 @@ def open_source(path: Path, label: str, *, chosen: str, encoding: str, table: st
             source = _text_source(path, label, kind, encoding, table, scratch)
     require_distinct(source.names, label)
     return source
+
+
+def _require_readable_name(path: Path, label: str) -> None:
+    """Refuse what DuckDB cannot be handed: what is no UTF-8, and a backslash where a name has wildcards."""
+    try:
+        label.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"The name of the file {os.fsencode(label)!r} is not UTF-8 text.", hint="Rename the file."
+        ) from error
+    if "\\" in str(path) and glob.escape(str(path)) != str(path):
+        raise DataError(
+            f"The name of the file {label} holds a backslash beside one of *?[, and cannot be read.",
+            hint="Rename the file.",
+        )
 
 
 def _format(path: Path, label: str, chosen: str) -> Format:
@@ -122,9 +139,9 @@ def _format(path: Path, label: str, chosen: str) -> Format:
 def _parquet_source(path: Path, label: str) -> Source:
     try:
         schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise
+            raise  # the system's
         raise DataError(
             f"{label} is not a Parquet file.", hint="Check the file, or give --format."
         ) from error

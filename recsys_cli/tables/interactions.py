@@ -20,9 +20,9 @@ from recsys_cli.tables.reader import (
     Rejects,
     first_row,
     forget_refused,
-    insert,
     load_parts,
     name,
+    run,
 )
 from recsys_cli.tables.timestamps import (
     KIND,
@@ -43,6 +43,7 @@ REASONS: Final = (
     "the rating is not a number",
     "the rating is not finite",
     "the timestamp is after as-of",
+    "the rating is too large",
 )
 
 
@@ -105,14 +106,13 @@ def _read_ids(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], kind
 
     Events hold the four bytes of a code. `kinds` (kind, rows) counts the rows of each kind of timestamp.
     """
-    columns = '"user", item, kind'
     connection.execute('CREATE TABLE seen ("user" VARCHAR, item VARCHAR, kind TINYINT, rows BIGINT)')
     for part in parts:
-        insert(
+        run(
             connection,
-            "seen",
             part,
-            f"SELECT {columns}, count(*) FROM (SELECT *, {kind} AS kind FROM ({part.query})) "
+            'INSERT INTO seen SELECT "user", item, kind, count(*) '
+            f"FROM (SELECT *, {kind} AS kind FROM ({part.query})) "
             'GROUP BY GROUPING SETS (("user"), (item), (kind))',
         )
         forget_refused(connection, part)
@@ -180,7 +180,7 @@ def _reason(roles: Sequence[str], end: int | None) -> str:
     if "rating" in roles:
         cases += [
             "WHEN stars IS NULL THEN CASE WHEN trim(e.rating) <> '' THEN 5 END",
-            "WHEN NOT isfinite(stars) THEN 6",
+            "WHEN NOT isfinite(stars) THEN CASE WHEN isfinite(CAST(e.rating AS DOUBLE)) THEN 8 ELSE 6 END",
         ]
     return f"CASE {' '.join(cases)} END"
 

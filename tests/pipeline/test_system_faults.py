@@ -1,6 +1,7 @@
 """The system says no, in the middle of every command: one sentence, exit 7, and the old output is whole."""
 
 import gzip
+import importlib
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from recsys_cli.cli import memory
-from recsys_cli.tables import load
+from recsys_cli.tables import interactions
 
 
 class Finished(NamedTuple):
@@ -92,7 +93,13 @@ def assert_refused(finished, code: int, *words: str) -> None:
         assert word in errors[0]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+# Training takes seconds: the long suite has it.
+QUICK = [
+    pytest.param(command, marks=pytest.mark.faults if command == "train" else []) for command in COMMANDS
+]
+
+
+@pytest.mark.parametrize("command", QUICK)
 def test_a_full_disk(again, disk, command):
     output = again.old(command, disk)
     fill(disk, leave=8 * KIB)
@@ -147,7 +154,7 @@ MOMENTS = {  # of each command, a function that is called while the output is he
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", QUICK)
 def test_a_folder_that_vanishes(again, tmp_path, monkeypatch, command):
     place = tmp_path / "place"
     place.mkdir()
@@ -163,7 +170,8 @@ def test_a_folder_that_vanishes(again, tmp_path, monkeypatch, command):
 def at_the_moment(monkeypatch, name: str, fault) -> None:
     """Have a fault happen just before a function does its work, the first time."""
     module, _, function = name.rpartition(".")
-    work = getattr(sys.modules[module], function)
+    place = importlib.import_module(module)
+    work = getattr(place, function)
     faults = [fault]
 
     def faulty(*arguments, **options):
@@ -171,7 +179,7 @@ def at_the_moment(monkeypatch, name: str, fault) -> None:
             faults.pop()(*arguments, **options)
         return work(*arguments, **options)
 
-    monkeypatch.setattr(sys.modules[module], function, faulty)
+    monkeypatch.setattr(place, function, faulty)
 
 
 SPOILT = {
@@ -184,7 +192,8 @@ SPOILT = {
 
 @pytest.mark.parametrize("name", ["interactions.csv", "interactions.parquet", "interactions.csv.gz"])
 @pytest.mark.parametrize("change", SPOILT)
-def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipeline, name, change):
+@pytest.mark.parametrize("moment", ["load.open_files", "interactions.load_parts"])  # before, between readings
+def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipeline, name, change, moment):
     path = tmp_path / name
     if name.endswith(".parquet"):
         pd.read_csv(pipeline.folder / "interactions.csv", dtype=str).to_parquet(path)
@@ -192,7 +201,7 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
         path.write_bytes(gzip.compress((pipeline.folder / "interactions.csv").read_bytes()))
     else:
         shutil.copyfile(pipeline.folder / "interactions.csv", path)
-    at_the_moment(monkeypatch, "recsys_cli.tables.load.load_files", lambda *a, **o: SPOILT[change](path))
+    at_the_moment(monkeypatch, f"recsys_cli.tables.{moment}", lambda *a, **o: SPOILT[change](path))
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, name)
     assert not (tmp_path / "data").exists()
@@ -200,14 +209,14 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
 
 def test_a_file_that_grows_after_it_was_read_is_not_read_in_halves(again, tmp_path, monkeypatch, pipeline):
     path = Path(shutil.copyfile(pipeline.folder / "interactions.csv", tmp_path / "i.csv"))
-    read = load.load_files
+    read = interactions.load_parts
 
     def grow_after(*arguments, **options):
         loaded = read(*arguments, **options)
         SPOILT["grows"](path)
         return loaded
 
-    monkeypatch.setattr(load, "load_files", grow_after)
+    monkeypatch.setattr(interactions, "load_parts", grow_after)
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, "i.csv", "changed")
 

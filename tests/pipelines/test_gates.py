@@ -28,6 +28,12 @@ def test_a_limit_that_is_just_reached_is_met(make_dataset):
     assert all(each.met for each in judgements)
 
 
+def test_a_user_of_the_users_table_whose_events_are_gone_is_lost(make_dataset):
+    old = make_dataset({"ann": ["a"], "bob": ["a"], "cid": []}, name="old")
+    new = make_dataset({"ann": ["a"], "bob": [], "cid": ["a"]}, name="new")
+    assert found(judge_dataset(new, old, Expectations(max_lost_users=1))) == {"max_lost_users": 0.5}
+
+
 def test_only_what_is_expected_is_looked_at(make_dataset):
     new = make_dataset({"ann": ["a", "b"]}, name="new")
     assert found(judge_dataset(new, new.with_name("none"), Expectations(min_rows=2))) == {"min_rows": 2}

@@ -12,7 +12,7 @@ import signal
 import pytest
 
 FIRST_SEED = int(os.environ.get("FAULT_SEED", "0"))
-SHORT = {"preprocess": 9, "score": 6, "evaluate": 3, "train": 2}  # kills: 20
+SHORT = {"preprocess": 12, "score": 4, "evaluate": 3, "train": 1}  # kills: 20
 LONG = {"preprocess": 70, "score": 50, "evaluate": 40, "train": 20}  # beside every change of each
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from recsys_cli.artifacts.manifest import writing_artifact
 from recsys_cli.cli.compilation_cache import machine
 
 DRIVER = Path(__file__).with_name("driver.py")
@@ -56,7 +57,7 @@ COMMANDS = {
         counts_uses=True,
     ),
 }
-OLD = {"preprocess": "data", "train": "model", "score": "recommendations.parquet", "evaluate": "metrics.json"}
+OLD = {"preprocess": "data", "train": "old", "score": "recommendations.parquet", "evaluate": "metrics.json"}
 INPUTS = ("interactions.csv", "items.csv", "users.csv", "train.toml", "data", "model")
 
 
@@ -107,6 +108,13 @@ class World:
             str(path): "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
             for path in paths
         }
+
+
+def write_model(path: Path) -> None:
+    """Something that is a model to who would write over it."""
+    with writing_artifact(path, "model", overwrite=False) as writer:
+        writer.file("weights.safetensors").write_bytes(b"old")
+        writer.commit(configuration={}, inputs={}, counts={}, details={}, run={})
 
 
 def copy(source: Path, target: Path) -> None:
@@ -176,10 +184,11 @@ class Whole:
 
 @pytest.fixture(scope="session")
 def whole(world: World, pipeline) -> dict[str, Whole]:
-    """Every command run once, without a kill."""
+    """Every command run once, without a kill; `train` as `pipeline` did, whose programs are compiled."""
+    write_model(world.kept / "old")
     wholes: dict[str, Whole] = {}
     for name, command in COMMANDS.items():
-        old = pipeline.folder / OLD[name]
+        old = (world.kept if name == "train" else pipeline.folder) / OLD[name]
         world.place_old(command, old)
         answer = world.run(command.line("--overwrite"))
         assert answer.status == 0, answer.said
