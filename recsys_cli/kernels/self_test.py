@@ -128,8 +128,16 @@ def _search() -> Pairs:
     )  # exact, and full of ties
     excluded = draw.integers(0, items + 1, (50, 20)).astype(np.int32)
     arrays = states.astype(np.float32), vectors.astype(np.float32)
-    found = best_items(arrays[0], Catalogue.build(arrays[1]), excluded, 20)
-    return list(zip(found, references.full_sort(*arrays, excluded, 20), strict=True))
+    catalogue = Catalogue.build(arrays[1])
+    return [
+        pair
+        for k in (2, 20)  # by blocks of items, and item by item
+        for pair in zip(
+            best_items(arrays[0], catalogue, excluded, k),
+            references.full_sort(*arrays, excluded, k),
+            strict=True,
+        )
+    ]
 
 
 def _tests() -> dict[str, Callable[[], Pairs]]:
