@@ -1,7 +1,10 @@
 """Errors that are a person's to mend, and the exit code each ends the process with."""
 
+import re
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
+
+SHOWN_LENGTH: Final = 40  # of a value's form
 
 
 class ExitCode(IntEnum):
@@ -20,6 +23,15 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     TERMINATED = 143
     BROKEN_PIPE = 141
+
+
+def form_of(value: object) -> str:
+    """How a value is written, and not what it is: letters as `a`, digits as `9`.
+
+    Sentences end up in logs, and a log is no place for what somebody's tables hold.
+    """
+    form = re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", str(value)))
+    return repr(form if len(form) <= SHOWN_LENGTH else form[:SHOWN_LENGTH] + "…")
 
 
 class RecsysError(Exception):

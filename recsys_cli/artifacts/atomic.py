@@ -52,11 +52,12 @@ def system_errors(path: Path) -> Generator[None]:
 
 def _concerns(path: Path, error: OSError) -> bool:
     """Whether the output, or a folder above it, is not there; anything else that is missing is a bug."""
+    if not path.parent.exists():
+        return True
     if error.filename is None:  # Arrow says the name in its text alone
         return str(path) in str(error)
     missing = Path(os.fsdecode(error.filename))
-    gone = path in missing.parents and not path.exists()
-    return gone or missing == path or missing in path.parents
+    return missing == path or (path in missing.parents and not path.exists())
 
 
 @dataclass(frozen=True)

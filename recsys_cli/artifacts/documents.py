@@ -1,5 +1,6 @@
 """JSON documents that somebody else may have written: read within bounds, or refused with a sentence."""
 
+import hashlib
 import json
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from recsys_cli.errors import ArtifactError
 
+DIGEST: Final = "sha256"  # key of a document's own
 LARGEST: Final = 64 << 20  # bytes of a document
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -45,6 +47,33 @@ def parse_document(raw: bytes, path: Path, *, hint: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ArtifactError(f"{path} is damaged.", hint=hint)
     return document
+
+
+def with_digest(document: dict[str, Any]) -> bytes:
+    """The document with the SHA-256 of the rest of it: where it is changed anywhere, it shows."""
+    rest = {key: value for key, value in document.items() if key != DIGEST}
+    return serialised(rest | {DIGEST: hashlib.sha256(serialised(rest)).hexdigest()})
+
+
+def without_digest(document: dict[str, Any], raw: bytes, path: Path, *, hint: str) -> dict[str, Any]:
+    """The rest of a document; `raw` is its text. Raises ArtifactError where its digest is not its own."""
+    if DIGEST in document and raw != with_digest(document):
+        raise ArtifactError(f"{path} is damaged: its SHA-256 is another.", hint=hint)
+    return {key: value for key, value in document.items() if key != DIGEST}
+
+
+def read_signed(path: Path, *, hint: str) -> dict[str, Any]:
+    """A document without its digest. Raises ArtifactError where it has none, or that is not its own."""
+    raw = read_bounded(path, hint=hint)
+    document = parse_document(raw, path, hint=hint)
+    if DIGEST not in document:
+        raise ArtifactError(f"{path} is damaged: it has no SHA-256.", hint=hint)
+    return without_digest(document, raw, path, hint=hint)
+
+
+def serialised(document: dict[str, Any]) -> bytes:
+    """JSON, as our documents have it: the same document gives the same bytes."""
+    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def validated(model: type[Model], value: object, place: str, *, hint: str) -> Model:

@@ -6,7 +6,6 @@ A reader opens `manifest.json` once and reads the files it names. Clock times an
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -19,7 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys_cli import __version__
 from recsys_cli.artifacts.atomic import refuse_existing, say_cleared, sync, system_errors
-from recsys_cli.artifacts.documents import parse_document, read_bounded, require_regular
+from recsys_cli.artifacts.documents import (
+    parse_document,
+    read_bounded,
+    require_regular,
+    serialised,
+    with_digest,
+    without_digest,
+)
 from recsys_cli.artifacts.lock import LOCK, held_folder
 from recsys_cli.errors import ArtifactError
 
@@ -30,7 +36,6 @@ SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
 SCRATCH_PREFIX: Final = ".partial-"
-DIGEST: Final = "sha256"  # in a manifest: of the rest of it
 LEDGER: Final = "test-uses.json"  # how often each test part was opened; written by `evaluate`
 DATA_FILE: Final = re.compile(r"[\w.]+-[0-9a-f]{16}(\.\w+)?", re.ASCII)  # with the beginning of its SHA-256
 
@@ -150,9 +155,7 @@ def _parse_manifest(path: Path, raw: bytes) -> Manifest:
             f"{path} has schema version {newest}; this recsys reads up to {SCHEMA_VERSION}.",
             hint="Upgrade recsys, or make the artifact again with this version.",
         )
-    if DIGEST in document and raw != _with_digest(document):
-        raise ArtifactError(f"{path / MANIFEST} is damaged: its SHA-256 is another.", hint=REMAKE)
-    document.pop(DIGEST, None)  # the first versions had none
+    document = without_digest(document, raw, path / MANIFEST, hint=REMAKE)  # the first versions had none
     try:
         manifest = Manifest.model_validate(document, strict=True)
     except (ValidationError, RecursionError) as error:
@@ -204,11 +207,11 @@ class ArtifactWriter:
             details=details,
             files={name: self._publish(name, path) for name, path in sorted(self._scratch.items())},
         )
-        raw = _with_digest(manifest.model_dump(mode="json"))
+        raw = with_digest(manifest.model_dump(mode="json"))
         fingerprint = hashlib.sha256(raw).hexdigest()
         written = (
             self._write(MANIFEST, raw),
-            self._write(RUN, _serialised({"fingerprint": fingerprint, **run})),
+            self._write(RUN, serialised({"fingerprint": fingerprint, **run})),
         )
         sync(self.path)  # the files' names, before the manifest that names them
         for scratch, name in zip(written, (MANIFEST, RUN), strict=True):
@@ -293,16 +296,6 @@ def sha256_of_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _with_digest(document: dict[str, Any]) -> bytes:
-    """The document with the SHA-256 of the rest of it: a manifest that is changed anywhere shows it."""
-    rest = {key: value for key, value in document.items() if key != DIGEST}
-    return _serialised(rest | {DIGEST: hashlib.sha256(_serialised(rest)).hexdigest()})
-
-
-def _serialised(document: dict[str, Any]) -> bytes:
-    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def _current_files(path: Path) -> set[str]:

@@ -103,6 +103,7 @@ def open_checkpoints(folder: Path) -> Generator[Checkpoints]:
     for child in folder.glob("[0-9]*"):
         if not (child / DIGEST).exists():  # its run was killed while it was written
             shutil.rmtree(child)
-    options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, create=True)
+    # In the background Orbax gives up by a clock that may jump, and a save here waits for its end anyway.
+    options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, create=True, enable_async_checkpointing=False)
     with ocp.CheckpointManager(folder.absolute(), options=options) as manager:
         yield Checkpoints(manager)

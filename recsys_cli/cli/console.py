@@ -67,6 +67,25 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty()
 
 
+def lines_of_a_stage(*, quiet: bool) -> Callable[[str], None] | None:
+    """What gets the lines that a stage's process writes to stderr; None: it is to write to ours itself.
+
+    It does so only on a terminal, where it shows progress as if it had been started there.
+    """
+    if quiet:
+        return _keep_silent
+    return None if is_terminal(sys.stderr) else _write_line
+
+
+def _keep_silent(line: str) -> None:
+    del line
+
+
+def _write_line(line: str) -> None:
+    sys.stderr.write(line)
+    sys.stderr.flush()
+
+
 def print_result(
     result: "Result", *, as_json: bool | None, view: Callable[[], Iterable["RenderableType"]]
 ) -> None:

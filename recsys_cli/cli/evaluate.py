@@ -49,6 +49,7 @@ def evaluate(
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -65,6 +66,8 @@ def evaluate(
     from recsys_cli.cli import views
     from recsys_cli.cli.device import limit_threads, prepare_device
     from recsys_cli.cli.imports import heavy_imports
+    from recsys_cli.cli.memory import MODELS, require_address_space
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import EvaluateSettings
 
@@ -82,8 +85,9 @@ def evaluate(
             "seed": seed,
         },
     )
+    require_address_space(MODELS)
     held = nullcontext() if output is None else held_file(output, overwrite=overwrite, wait=wait)
-    with held as file:  # before the work, not after it
+    with writing(output, private=private), held as file:  # before the work, not after it
         with heavy_imports():
             if model is not None:
                 prepare_device(device, threads)
@@ -101,8 +105,9 @@ def _dataset(
     model: Path | None, dataset: Path | None, recommendations: Path | None, option: Path | None
 ) -> Path:
     """The dataset of whichever of the two forms was used. Raises UsageError when it is neither."""
-    if recommendations is None and model is not None and dataset is not None and option is None:
-        return dataset
+    given = [each for each in (dataset, option) if each is not None]
+    if recommendations is None and model is not None and len(given) == 1:
+        return given[0]
     if recommendations is not None and model is None and option is not None:
         return option
     raise UsageError(

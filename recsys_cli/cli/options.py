@@ -37,6 +37,10 @@ Quiet = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the output if it exists, in one step at the end.")
 ]
+Private = Annotated[
+    bool,
+    typer.Option("--private", help="Let nobody else read what is written, whatever the umask allows."),
+]
 Wait = Annotated[
     float,
     typer.Option(

@@ -9,7 +9,7 @@ from recsys_cli.cli import console, options
 from recsys_cli.errors import UsageError
 
 _Split = Literal["leave-one-out", "time", "none"]
-_Format = Literal["auto", "csv", "tsv", "parquet", "jsonl"]
+_Format = Literal["auto", "csv", "tsv", "dat", "recbole", "parquet", "jsonl"]
 _Unit = Literal["auto", "seconds", "milliseconds", "iso", "order"]
 
 
@@ -18,8 +18,8 @@ def preprocess(
         list[str],
         typer.Argument(
             metavar="INTERACTIONS...",
-            help="Files, globs or directories of partitions: CSV, TSV, Parquet or JSON lines, also "
-            "gzipped; - reads standard input.",
+            help="Files, globs or directories of partitions: CSV, TSV, Parquet, JSON lines, MovieLens' .dat "
+            "or RecBole's .inter, also packed with gzip or zstd; - reads standard input.",
         ),
     ],
     *,
@@ -57,6 +57,12 @@ def preprocess(
     file_format: Annotated[
         _Format | None,
         options.setting("--format", does="The format of the interactions", default="auto"),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        options.setting(
+            "--encoding", metavar="NAME", does="The encoding of text files, such as latin-1", default="utf-8"
+        ),
     ] = None,
     item_field: Annotated[
         list[str] | None,
@@ -164,6 +170,7 @@ def preprocess(
         options.setting("--threads", metavar="N", does="Threads that read and order", default="all"),
     ] = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -175,11 +182,15 @@ def preprocess(
     reason; the three add up, and are printed.
     """
     from recsys_cli.cli import views
+    from recsys_cli.cli.memory import TABLES, require_address_space
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import PreprocessSettings
-    from recsys_cli.stages.preprocess import preprocess as run_stage
 
     console.configure_logging(quiet=quiet)
+    require_address_space(TABLES)
+    from recsys_cli.stages.preprocess import preprocess as run_stage
+
     settings = load_settings(
         PreprocessSettings,
         config=config,
@@ -190,6 +201,7 @@ def preprocess(
             "rating_column": rating_column,
             "timestamp_unit": timestamp_unit,
             "format": file_format,
+            "encoding": encoding,
             "item_fields": _kinds("--item-field", item_field),
             "user_fields": _kinds("--user-field", user_field),
             "value_separator": value_separator,
@@ -207,16 +219,17 @@ def preprocess(
             "threads": threads,
         },
     )
-    result = run_stage(
-        interactions,
-        output,
-        items=items,
-        users=users,
-        settings=settings,
-        overwrite=overwrite,
-        wait=wait,
-        encoders=encoders,
-    )
+    with writing(output, private=private):
+        result = run_stage(
+            interactions,
+            output,
+            items=items,
+            users=users,
+            settings=settings,
+            overwrite=overwrite,
+            wait=wait,
+            encoders=encoders,
+        )
     console.print_result(result, as_json=as_json, view=lambda: views.preprocess_view(result))
 
 

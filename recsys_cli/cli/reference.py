@@ -10,22 +10,12 @@ from pydantic import BaseModel
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
+from recsys_cli.cli.declared import STAGES
 from recsys_cli.cli.main import app
 from recsys_cli.config.presets import PRESETS
-from recsys_cli.config.settings import (
-    EvaluateSettings,
-    PreprocessSettings,
-    ScoreSettings,
-    TrainSettings,
-)
 from recsys_cli.errors import ExitCode
 
-SETTINGS: Final[dict[str, type[BaseModel]]] = {
-    "preprocess": PreprocessSettings,
-    "train": TrainSettings,
-    "score": ScoreSettings,
-    "evaluate": EvaluateSettings,
-}
+SETTINGS: Final[dict[str, type[BaseModel]]] = {name: settings for name, (_, settings) in STAGES.items()}
 EXIT_CODES: Final = {
     ExitCode.DONE: "done",
     ExitCode.BUG: "a bug: a traceback is on stderr; please report it",
@@ -36,8 +26,8 @@ EXIT_CODES: Final = {
     ExitCode.DIVERGED: "training diverged: its loss is not finite",
     ExitCode.LOCKED: "another run holds the output",
     ExitCode.SYSTEM: "the system said no: disk, permission, memory",
-    ExitCode.GATE: "a quality gate was not met (kept for later)",
-    ExitCode.TIMEOUT: "timed out (kept for later)",
+    ExitCode.GATE: "a quality gate was not met; what was there stays",
+    ExitCode.TIMEOUT: "a stage of `recsys run` took longer than its timeout",
     ExitCode.INTERRUPTED: "interrupted (SIGINT, Ctrl-C)",
     ExitCode.TERMINATED: "terminated (SIGTERM)",
     ExitCode.BROKEN_PIPE: "the reader of standard output went away",

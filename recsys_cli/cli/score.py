@@ -68,6 +68,7 @@ def score(
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -81,6 +82,8 @@ def score(
     from recsys_cli.cli import lists, views
     from recsys_cli.cli.device import prepare_device
     from recsys_cli.cli.imports import heavy_imports
+    from recsys_cli.cli.memory import MODELS, require_address_space
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.cli.scoring_progress import scoring_progress
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.settings import ScoreSettings
@@ -100,11 +103,12 @@ def score(
             "keep": keep,
         },
     )
+    require_address_space(MODELS)
     with heavy_imports():
         prepare_device(device, threads)
         from recsys_cli.stages.score import score as run_stage
 
-    with scoring_progress(quiet=quiet) as on_progress:
+    with scoring_progress(quiet=quiet) as on_progress, writing(output, private=private):
         result = run_stage(
             model,
             dataset,

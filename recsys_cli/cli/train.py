@@ -10,7 +10,7 @@ from recsys_cli.cli import console, options
 from recsys_cli.errors import UsageError
 
 _Preset = Literal["fast", "balanced", "best"]
-_Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+_Precision = Literal["auto", "float32", "tensorfloat32", "bfloat16"]
 _Loss = Literal["auto", "full-softmax", "sampled-softmax"]
 
 
@@ -49,8 +49,8 @@ def train(
         _Precision | None,
         options.setting(
             "--precision",
-            does="Of matrix products on GPU and TPU; a CPU computes in float32",
-            default="float32",
+            does="Of matrix products; auto: float32, but bfloat16 in the full softmax on a CPU with AMX",
+            default="auto",
         ),
     ] = None,
     resume: Annotated[
@@ -68,6 +68,7 @@ def train(
     device: options.Device = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    private: options.Private = False,
     wait: options.Wait = 0.0,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -81,6 +82,8 @@ def train(
     from recsys_cli.cli import views
     from recsys_cli.cli.device import prepare_device
     from recsys_cli.cli.imports import heavy_imports
+    from recsys_cli.cli.memory import MODELS, require_address_space
+    from recsys_cli.cli.privacy import writing
     from recsys_cli.cli.training_progress import training_observer
     from recsys_cli.config.load import load_settings
     from recsys_cli.config.presets import PRESETS
@@ -98,11 +101,12 @@ def train(
     if refit is not None:
         _refuse_settings(config, options_given)
     settings = load_settings(TrainSettings, config=config, options=options_given, presets=PRESETS)
+    require_address_space(MODELS)
     with heavy_imports():
         prepare_device(device, threads)
         from recsys_cli.stages.train import train as run_stage
 
-    with training_observer(quiet=quiet) as observer:
+    with training_observer(quiet=quiet) as observer, writing(output, private=private):
         result = run_stage(
             dataset,
             output,

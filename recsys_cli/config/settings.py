@@ -1,5 +1,6 @@
 """The settings of each stage. Unknown keys are errors; errors quote the values."""
 
+import codecs
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -21,7 +22,8 @@ class PreprocessSettings(Settings):
     timestamp_column: str | None = None
     rating_column: str | None = None
     timestamp_unit: Literal["auto", "seconds", "milliseconds", "iso", "order"] = "auto"
-    format: Literal["auto", "csv", "tsv", "parquet", "jsonl"] = "auto"
+    format: Literal["auto", "csv", "tsv", "dat", "recbole", "parquet", "jsonl"] = "auto"
+    encoding: str = "utf-8"  # of text files
     item_fields: dict[str, FieldKindName] = {}
     user_fields: dict[str, FieldKindName] = {}
     value_separator: str = Field(default="|", min_length=1)
@@ -37,6 +39,16 @@ class PreprocessSettings(Settings):
     max_rejects: float = Field(default=0.01, ge=0, le=1)
     memory_limit: str = "2GB"
     threads: int | None = Field(default=None, ge=1, le=1024)  # far more take all memory for themselves
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str) -> str:
+        try:
+            "a".encode(encoding)  # no other codec than one of text does that
+            codecs.getincrementaldecoder(encoding)
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"encoding={encoding} is not an encoding of text that Python knows") from error
+        return encoding
 
     @model_validator(mode="after")
     def _time_split_has_times(self) -> "PreprocessSettings":
@@ -89,8 +101,13 @@ class TrainSettings(Settings):
     cross_attention_weight: float = Field(default=0.3, ge=0, le=1)  # of its loss beside retrieval's
     cross_attention_candidates: int = Field(default=512, ge=1)
     candidates: int = Field(default=200, ge=1)  # re-scored per user, also while the head is fitted
-    # Of matrix products on accelerators, in training and scoring; a CPU computes in float32 whatever it says.
-    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    # Of matrix products. A CPU computes in float32, but for the full softmax where it has AMX.
+    precision: Literal["auto", "float32", "tensorfloat32", "bfloat16"] = "auto"
+
+    @property
+    def matmul_precision(self) -> str:
+        """What jax is told, in training and scoring; only accelerators listen."""
+        return "float32" if self.precision == "auto" else self.precision
 
 
 class ScoreSettings(Settings):

@@ -4,6 +4,7 @@ Columns `user_id`, `item_id` and `rank` (from 1); or one row a user, with a list
 """
 
 import json
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ class _Rows(NamedTuple):
     items: pa.Array
     ranks: NDArray[np.int64]
     scores: NDArray[np.float64] | None
+    places: NDArray[np.integer]  # rows of the file, from 0
 
 
 def read_recommendations(source: Path | pd.DataFrame, dataset: Dataset) -> Recommendations:
@@ -96,10 +98,10 @@ def read_recommendations(source: Path | pd.DataFrame, dataset: Dataset) -> Recom
     user_ids = rows.users.unique()
     groups = numbers_of(rows.users, user_ids) - 1
     order = np.lexsort((rows.ranks, groups))
-    _check_ranks(groups[order], rows.ranks[order], user_ids, name)
+    _check_ranks(groups[order], rows.ranks[order], rows.places[order], name)
     users = numbers_of(user_ids, dataset.user_ids)[groups[order]]
     items = numbers_of(rows.items, dataset.item_ids)[order]
-    _check_items(users, items, dataset, name)
+    _check_items(users, items, rows.places[order], name)
     scores = None if rows.scores is None else rows.scores[order]
     return Recommendations(name, users, items, rows.ranks[order], scores, _made_by(raw, name))
 
@@ -118,8 +120,13 @@ def _read(path: Path) -> pa.Table:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.", hint="Check the name of the file.") from error
     except (pa.ArrowException, OSError, zlib.error) as error:
-        reason = str(error).partition("\n")[0]
+        reason = _without_cells(str(error).partition("\n")[0])
         raise DataError(f"{path} cannot be read as {suffix[1:]}: {reason}", hint=_HINT) from error
+
+
+def _without_cells(reason: str) -> str:
+    """Arrow's words without the row or the cell that it quotes: they may end up in a log."""
+    return re.sub(r"(columns, got \d+|invalid value).*", r"\1", reason)
 
 
 def _read_csv(path: Path) -> pa.Table:
@@ -153,12 +160,14 @@ def _rows(table: pa.Table, name: str) -> _Rows:
     users, items = _column(table, USER_ID, name), _column(table, ITEM_ID, name)
     scores = _column(table, SCORE, name) if SCORE in table.column_names else None
     if not _is_list(items.type):
-        return _Rows(users, items, _as_ranks(_column(table, RANK, name), name), _as_scores(scores, name))
+        ranks = _as_ranks(_column(table, RANK, name), name)
+        return _Rows(users, items, ranks, _as_scores(scores, name), np.arange(len(ranks)))
     lengths = items.value_lengths().to_numpy().astype(np.int64)
     ranks = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths) + 1
     owners = items.value_parent_indices()
     flat_scores = None if scores is None else scores.flatten()
-    return _Rows(users.take(owners), items.flatten(), ranks, _as_scores(flat_scores, name))
+    places = owners.to_numpy(zero_copy_only=False)
+    return _Rows(users.take(owners), items.flatten(), ranks, _as_scores(flat_scores, name), places)
 
 
 def _column(table: pa.Table, column: str, name: str) -> pa.Array:
@@ -190,7 +199,7 @@ def _as_scores(scores: pa.Array | None, name: str) -> NDArray[np.float64] | None
 
 
 def _check_ranks(
-    groups: NDArray[np.integer], ranks: NDArray[np.int64], user_ids: pa.Array, name: str
+    groups: NDArray[np.integer], ranks: NDArray[np.int64], places: NDArray[np.integer], name: str
 ) -> None:
     """Raise DataError unless each user's ranks, sorted, count from 1 without a gap."""
     first = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
@@ -200,22 +209,23 @@ def _check_ranks(
     if len(wrong):
         row = wrong[0]
         raise DataError(
-            f"{name}: user {user_ids[groups[row]].as_py()} has rank {ranks[row]} "
-            f"where rank {expected[row]} should be.",
+            f"{name}: row {places[row] + 1} has rank {ranks[row]} where its user's rank {expected[row]} "
+            "should be.",
             hint="The ranks of each user must count 1, 2, 3 …, each once.",
         )
 
 
-def _check_items(users: NDArray[np.int32], items: NDArray[np.int32], dataset: Dataset, name: str) -> None:
+def _check_items(
+    users: NDArray[np.int32], items: NDArray[np.int32], places: NDArray[np.integer], name: str
+) -> None:
     """Raise DataError where a user's list has a known item twice."""
-    pairs = users.astype(np.int64) * (dataset.num_items + 1) + items
+    pairs = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
     order = np.argsort(pairs, kind="stable")
     again = np.flatnonzero((np.diff(pairs[order]) == 0) & (users[order][1:] > 0) & (items[order][1:] > 0))
     if len(again):
-        row = order[again[0]]
+        row = places[order[again[0] + 1]]
         raise DataError(
-            f"{name}: user {dataset.user_ids[users[row] - 1].as_py()} has "
-            f"item {dataset.item_ids[items[row] - 1].as_py()} twice.",
+            f"{name}: the item of row {row + 1} is in its user's list twice.",
             hint="An item may be in a user's list once.",
         )
 

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from recsys_cli.kernels.products import Products, times_constant
+
 LOGIT_BOUND: Final = 12.0  # exp(±12) keeps sums of a long history inside float32's precision
 
 
@@ -67,18 +69,20 @@ def attend_to_shared_tokens(
 ) -> Float[Array, "positions candidates"]:
     """`attend_to_tokens` where a candidate's tokens are its id and the attributes it shares.
 
-    Attributes are scored once a position; a product with the multi-hot matrix sums them a candidate.
+    Attributes are scored once a position; a product with the multi-hot matrix, in its type, sums them
+    a candidate.
     """
     id_weight = bounded_exp(id_logits)
     attribute_weight = bounded_exp(attribute_logits)
-    total = id_weight + attribute_weight @ multi_hot
-    return (id_weight * id_contributions + (attribute_weight * attribute_contributions) @ multi_hot) / total
+    total = id_weight + times_constant(attribute_weight, multi_hot)
+    summed = times_constant(attribute_weight * attribute_contributions, multi_hot)
+    return (id_weight * id_contributions + summed) / total
 
 
 def multi_hot_columns(
-    attribute_lists: Int[Array, "candidates slots"], num_attributes: int
+    attribute_lists: Int[Array, "candidates slots"], num_attributes: int, products: Products = "float32"
 ) -> Float[Array, "attributes candidates"]:
-    """Column c is 1 at candidate c's attribute numbers; row 0, the padding, stays 0."""
+    """Column c is 1 at candidate c's attribute numbers; row 0, the padding, stays 0; of type `products`."""
     candidates = jnp.arange(attribute_lists.shape[0])[:, None]
-    hot = jnp.zeros((num_attributes + 1, attribute_lists.shape[0]))
+    hot = jnp.zeros((num_attributes + 1, attribute_lists.shape[0]), products)
     return hot.at[attribute_lists, candidates].set(1.0).at[0].set(0.0)

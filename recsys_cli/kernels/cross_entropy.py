@@ -6,50 +6,60 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from recsys_cli.kernels.products import Products, product
 
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
+
+@partial(jax.custom_vjp, nondiff_argnums=(4, 5))
 def full_softmax_loss(
     states: Float[Array, "targets dim"],
     items: Float[Array, "items dim"],
     labels: Int[Array, " targets"],
     weights: Float[Array, " targets"],
     tile_size: int,
+    products: Products = "float32",
 ) -> Float[Array, ""]:
     """Sum of `weights * -log softmax(states @ items.T)[labels]`, in nats.
 
-    Never holds more than `tile_size` rows of logits: loss and both gradients are made in one pass
+    Never holds more than `tile_size` columns of logits: loss and both gradients are made in one pass
     over each tile. `labels` index `items` and must be in range where the weight is not 0.
-    The number of targets must be a multiple of `tile_size`.
+    The number of targets must be a multiple of `tile_size`. `products` is what the three products
+    with the items multiply, a relative error of 2^-9 a factor in bfloat16; sums are float32.
     """
-    return _one_pass(states, items, labels, weights, tile_size)[0]
+    return _one_pass(states, items, labels, weights, tile_size, products)[0]
 
 
-def _one_pass(states, items, labels, weights, tile_size):  # pyright: ignore[reportMissingParameterType]
+def _one_pass(states, items, labels, weights, tile_size, products):  # pyright: ignore[reportMissingParameterType]
+    dim = states.shape[1]
+    left = items.astype(products)
+    # A row of ones gives the sum of the exponentials in the product that is needed anyway; and XLA
+    # cannot fold this transpose into the product, which it then could not multiply in bfloat16.
+    right = jnp.concatenate([left.T, jnp.ones((1, len(items)), products)])
+
     def tile(item_gradient, part):  # pyright: ignore[reportMissingParameterType]
         state, label, weight = part
-        logits = state @ items.T
-        top = logits.max(axis=1, keepdims=True)
-        exponent = jnp.exp(logits - top)
-        total = exponent.sum(axis=1, keepdims=True)
-        chosen = items[label]
-        loss = weight * (jnp.log(total[:, 0]) + top[:, 0] - (state * chosen).sum(axis=1))
-        scale = weight[:, None] / total
-        state_gradient = (exponent @ items) * scale - weight[:, None] * chosen
-        item_gradient += (state * scale).T @ exponent  # transposed: 1.4 times faster than (items, dim)
+        logits = product(left, state.astype(products), 1)  # (items, targets): 1.4 times faster to go on with
+        top = logits.max(axis=0)
+        exponent = jnp.exp(logits - top).astype(products)
+        sums = product(right, exponent, 0)
+        total, chosen = sums[dim], items[label]
+        loss = weight * (jnp.log(total) + top - (state * chosen).sum(axis=1))
+        scale = (weight / total)[:, None]
+        state_gradient = sums[:dim].T * scale - weight[:, None] * chosen
+        item_gradient += product(exponent, (state * scale).astype(products), 0)
         return item_gradient, (loss.sum(), state_gradient)
 
     shape = (-1, tile_size)
-    parts = (states.reshape(*shape, states.shape[1]), labels.reshape(shape), weights.reshape(shape))
-    item_gradient, (loss, state_gradient) = jax.lax.scan(tile, jnp.zeros_like(items.T), parts)
-    item_gradient = item_gradient.T.at[labels].add(-weights[:, None] * states)
+    parts = (states.reshape(*shape, dim), labels.reshape(shape), weights.reshape(shape))
+    item_gradient, (loss, state_gradient) = jax.lax.scan(tile, jnp.zeros_like(items), parts)
+    item_gradient = item_gradient.at[labels].add(-weights[:, None] * states)
     return loss.sum(), (state_gradient.reshape(states.shape), item_gradient)
 
 
-def _forward(states, items, labels, weights, tile_size):  # pyright: ignore[reportMissingParameterType]
-    return _one_pass(states, items, labels, weights, tile_size)
+def _forward(states, items, labels, weights, tile_size, products):  # pyright: ignore[reportMissingParameterType]
+    return _one_pass(states, items, labels, weights, tile_size, products)
 
 
-def _backward(_tile_size, gradients, upstream):  # pyright: ignore[reportMissingParameterType]
+def _backward(_tile_size, _products, gradients, upstream):  # pyright: ignore[reportMissingParameterType]
     state_gradient, item_gradient = gradients
     return upstream * state_gradient, upstream * item_gradient, None, None
 

@@ -42,7 +42,7 @@ class Tested(NamedTuple):
 
 def self_test() -> Iterator[Tested]:
     """Test one kernel after another; a second or two each, most of it the compiler's."""
-    for kernel, test in _TESTS.items():
+    for kernel, test in _tests().items():
         started = time.monotonic()
         difference, trouble = float("nan"), None
         try:
@@ -104,7 +104,7 @@ def _cross_attention() -> Pairs:
     lists = np.array([np.pad(np.unique(each), (0, 3))[:3] for each in lists], np.int32)
     tokens = normal(33, 17), normal(33, 17), normal(33, 6), normal(33, 6)
     logits, worth = normal(9), normal(9)
-    shared = attend_to_shared_tokens(*_arrays(*tokens), multi_hot_columns(jnp.asarray(lists), 5))
+    shared = attend_to_shared_tokens(*_arrays(*tokens), multi_hot=multi_hot_columns(jnp.asarray(lists), 5))
     return [
         (attend_to_prefixes(*_arrays(*prefixes)), references.attend_to_prefixes(*prefixes)),
         (shared, references.attend_to_shared_tokens(*tokens, lists)),
@@ -132,11 +132,12 @@ def _search() -> Pairs:
     return list(zip(found, references.full_sort(*arrays, excluded, 20), strict=True))
 
 
-_TESTS: Final[dict[str, Callable[[], Pairs]]] = {
-    "attention": lambda: _attention(40, packed_attention),
-    "attention, long rows": lambda: _attention(AT_ONCE + 5, packed_attention),
-    "blocked attention": lambda: _attention(40, partial(blocked_attention, block=16)),
-    "cross entropy": _cross_entropy,
-    "cross attention": _cross_attention,
-    "search": _search,
-}
+def _tests() -> dict[str, Callable[[], Pairs]]:
+    return {
+        "attention": lambda: _attention(40, packed_attention),
+        "attention, long rows": lambda: _attention(AT_ONCE + 5, packed_attention),
+        "blocked attention": lambda: _attention(40, partial(blocked_attention, block=16)),
+        "cross entropy": _cross_entropy,
+        "cross attention": _cross_attention,
+        "search": _search,
+    }

@@ -14,6 +14,7 @@ from recsys_cli.kernels.cross_attention import (
     attend_to_tokens,
     multi_hot_columns,
 )
+from recsys_cli.kernels.products import Products
 from recsys_cli.models.blocks import dropout, split_keys
 from recsys_cli.models.embeddings import Embeddings
 from recsys_cli.schemas import PAD
@@ -129,6 +130,7 @@ class CrossAttention(nnx.Module):
         shared: Candidates,
         vectors: tuple[Float[Array, "rows length dim"], Float[Array, "candidates dim"]],
         keys: Key[Array, " rows"] | None = None,
+        products: Products = "float32",
     ) -> tuple[Float[Array, "rows length"], Float[Array, "rows length candidates"]]:
         """What c adds to each position's target, and to candidates that all positions share (training).
 
@@ -138,12 +140,16 @@ class CrossAttention(nnx.Module):
         states = dropout(states, self.dropout_rate, first)
         history = dropout(history, self.dropout_rate, second)
         target = self._from_tokens(embeddings, states, targets.numbers, targets.attribute_lists)
-        others = self._shared_from_tokens(embeddings, states, shared)
+        others = self._shared_from_tokens(embeddings, states, shared, products)
         target_history, others_history = self._all_from_history(history, segments, *vectors)
         return target + target_history, others + others_history
 
     def _shared_from_tokens(
-        self, embeddings: Embeddings, states: Float[Array, "rows length dim"], shared: Candidates
+        self,
+        embeddings: Embeddings,
+        states: Float[Array, "rows length dim"],
+        shared: Candidates,
+        products: Products,
     ) -> Float[Array, "rows length candidates"]:
         rows, length, dim = states.shape
         flat = states.reshape(-1, dim)
@@ -154,7 +160,7 @@ class CrossAttention(nnx.Module):
             output @ self.token_value(ids).T,
             query @ self.token_key(attributes).T,
             output @ self.token_value(attributes).T,
-            multi_hot_columns(shared.attribute_lists, attributes.shape[0] - 1),
+            multi_hot_columns(shared.attribute_lists, attributes.shape[0] - 1, products),
         )
         return scores.reshape(rows, length, -1)
 

@@ -164,7 +164,8 @@ def _check_lists(lists: _Lists, last: pa.Scalar | None, *, first_row: int, path:
     first = np.searchsorted(lists.owners, np.arange(len(lists.users)))
     require(above[lists.owners], "its user does not come after the one before")
     require(
-        lists.ranks == np.arange(len(lists.ranks)) - first[lists.owners] + 1, "ranks do not count 1, 2, 3 …"
+        lists.ranks == np.arange(len(lists.ranks)) - first[lists.owners] + 1,
+        "its rank is not the one after the last",
     )
     require(np.isfinite(lists.scores), "its score is not finite")
     within = np.diff(lists.owners, prepend=-1) == 0

@@ -19,13 +19,14 @@ import pyarrow.parquet as pq
 from recsys_cli.errors import DataError
 from recsys_cli.schemas import Entity
 from recsys_cli.tables.columns import usual_column
-from recsys_cli.tables.sources import SUFFIXES
+from recsys_cli.tables.formats import SUFFIXES
 
 pc: Any = pyarrow.compute  # most of its functions are made at import: checkers do not see them
 LOGGER: Final = logging.getLogger("recsys")
 
 IdTable = Path | pd.DataFrame
-PLAIN_LIST: Final = "list"  # what a file is whose suffix names no format
+PLAIN_LIST: Final = "list"  # what a file is whose suffix names none of TABLES
+TABLES: Final = ("csv", "tsv", "parquet", "jsonl")
 UNNAMED: Final = "ids"
 
 
@@ -76,7 +77,8 @@ def _read(source: IdTable, entity: Entity | None, known: pa.Array | None) -> pa.
             return pa.Table.from_pandas(source, preserve_index=False)
         if not source.is_file():
             raise DataError(f"{source} is not a file.", hint="Check its name.")
-        form = SUFFIXES.get(Path(source.name.removesuffix(".gz")).suffix.lower(), PLAIN_LIST)
+        form = SUFFIXES.get(Path(source.name.removesuffix(".gz")).suffix.lower())
+        form = form if form in TABLES else PLAIN_LIST
         if form == "parquet":
             return pq.read_table(source)
         if form == "jsonl":

@@ -216,5 +216,5 @@ def load_ranker(model: StoredModel, dataset: Dataset, *, scorer: Scorer, candida
         candidates=candidates,
         head_weight=model.details.head_weight,
         calibration=model.details.calibration,
-        precision=model.settings.precision,
+        precision=model.settings.matmul_precision,
     )

@@ -57,7 +57,7 @@ def _writing_parquet(
     document = json.dumps(metadata, sort_keys=True, ensure_ascii=False).encode()
     schema = schema.with_metadata({METADATA_KEY: document})
     waiting = schema.empty_table()
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
 
         def write(table: pa.Table) -> None:
             nonlocal waiting

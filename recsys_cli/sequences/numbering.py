@@ -4,6 +4,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from recsys_cli.errors import form_of
 from recsys_cli.schemas import Entity
 from recsys_cli.tables.entities import EntityTable
 from recsys_cli.tables.intake import Intake
@@ -20,7 +21,7 @@ def number_entity(intake: Intake, entity: Entity, table: EntityTable) -> pa.Arra
     order of their numbers.
     """
     connection = intake.connection
-    ids = f'SELECT id FROM {entity}_ids WHERE code IN (SELECT "{entity}" FROM {EVENTS})'
+    ids = f'SELECT id FROM {entity}_ids WHERE code IN (SELECT DISTINCT "{entity}" FROM {EVENTS})'
     listed = pd.DataFrame({"id": table.frame.index.astype(object)})
     connection.register("listed", listed)
     if len(listed):
@@ -44,18 +45,18 @@ def _note_differences(intake: Intake, entity: Entity, ids: str, listed: int) -> 
         kept = "they are kept, without a history" if entity == "user" else "they are left out"
         intake.note(f"{unseen} {entity}s of the {entity}s table have no event; {kept}.")
     if missing:
-        all_of_them = f", such as {_examples(intake, ids)}" if missing == with_events else ""
+        all_of_them = f", written as {_forms(intake, ids)}" if missing == with_events else ""
         intake.note(
             f"{missing} {entity}s with events are not in the {entity}s table{all_of_them}; "
             "their fields are blank."
         )
 
 
-def _examples(intake: Intake, ids: str) -> str:
-    """An id of the events and one of the table, where they share none: they may be written differently."""
+def _forms(intake: Intake, ids: str) -> str:
+    """The form of an id of the events and of one of the table, which share none: they may be the same ids."""
     (event,) = first_row(intake.connection, f"SELECT min(id) FROM ({ids})")
     (entry,) = first_row(intake.connection, "SELECT min(id) FROM listed")
-    return f"{event!r}, while the table has ids such as {entry!r}"
+    return f"{form_of(event)}, while the table's are written as {form_of(entry)}"
 
 
 def number_ids(

@@ -21,7 +21,7 @@ def apply_rules(connection: duckdb.DuckDBPyConnection, settings: PreprocessSetti
         for column, least in asked.items():
             gone = _delete(
                 connection,
-                f'SELECT place FROM {EVENTS} WHERE "{column}" IN '
+                f'SELECT rowid FROM {EVENTS} WHERE "{column}" IN '
                 f'(SELECT "{column}" FROM {EVENTS} GROUP BY "{column}" HAVING count(*) < {least})',
             )
             dropped[f"min-{column}-events"] += gone
@@ -31,10 +31,10 @@ def apply_rules(connection: duckdb.DuckDBPyConnection, settings: PreprocessSetti
 
 # The earliest event of a user with an item stays; among equal times the first in the input.
 _LATER_REPEATS = (
-    "SELECT place FROM (SELECT place, row_number() OVER "
-    f'(PARTITION BY "user", item ORDER BY moment, place) AS n FROM {EVENTS}) WHERE n > 1'
+    "SELECT place FROM (SELECT rowid AS place, row_number() OVER "
+    f'(PARTITION BY "user", item ORDER BY moment, rowid) AS n FROM {EVENTS}) WHERE n > 1'
 )
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, places: str) -> int:
-    return first_row(connection, f"DELETE FROM {EVENTS} WHERE place IN ({places})")[0]
+    return first_row(connection, f"DELETE FROM {EVENTS} WHERE rowid IN ({places})")[0]

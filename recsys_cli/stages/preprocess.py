@@ -1,7 +1,6 @@
 """Tables to a dataset: read, validate, drop by rule, number, encode attributes, order, split."""
 
 import errno
-import json
 import os
 import shutil
 import time
@@ -14,8 +13,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
 
-from recsys_cli.artifacts.manifest import MANIFEST, ArtifactWriter, writing_artifact
+from recsys_cli.artifacts.manifest import ArtifactWriter, open_artifact, writing_artifact
 from recsys_cli.config.settings import PreprocessSettings
 from recsys_cli.errors import ArtifactError, DataError, SystemRefusedError, UsageError
 from recsys_cli.schemas import REJECTS, Entity
@@ -90,10 +90,10 @@ def read_encoders(path: Path, settings: PreprocessSettings) -> list[FieldEncoder
             f"The kinds of fields are those of {path}, and none can be chosen beside them.",
             hint="Leave --item-field and --user-field out, or --encoders.",
         )
+    fields = open_artifact(path).manifest.details.get("fields")
     try:
-        fields = json.loads((path / MANIFEST).read_bytes())["details"]["fields"]
-        return [FieldEncoder.from_dict(entry) for entry in fields]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return TypeAdapter(list[FieldEncoder]).validate_python(fields)
+    except ValidationError as error:
         raise ArtifactError(
             f"{path} holds no field encoders.", hint="Give a dataset or a model to --encoders."
         ) from error
@@ -199,8 +199,14 @@ def _require_every_row(events: Validated, used: int, dropped: dict[str, int]) ->
     rejected = sum(events.rejected.values())
     if used + sum(dropped.values()) + rejected != events.rows:
         raise AssertionError(f"{events.rows=} but {used=}, {dropped=}, {rejected=}")
-    if not used:
+    if used:
+        return
+    if sum(dropped.values()):
         raise DataError("No event is left.", hint="Lower --min-user-events and --min-item-events.")
+    raise DataError(
+        f"No event is left: {rejected} of {events.rows} rows are rejected.",
+        hint="Lower --max-rejects, to be told why.",
+    )
 
 
 def _encoders(intake: Intake, tables: Mapping[Entity, EntityTable]) -> list[FieldEncoder]:

@@ -49,7 +49,7 @@ def train(
     settings = earlier.settings if earlier else settings or TrainSettings()
     inputs = {"dataset": source.fingerprint} | ({"refit": earlier.artifact.fingerprint} if earlier else {})
     identity = {"version": __version__, "inputs": inputs, "settings": settings.model_dump(mode="json")}
-    precision = jax.default_matmul_precision(settings.precision)
+    precision = jax.default_matmul_precision(settings.matmul_precision)
     with precision, run_folder(output, identity, resume=resume, wait=wait) as folder:
         refuse_existing(output, overwrite=overwrite)  # the run that was waited for may have made it
         run = make_run(source, settings, earlier=earlier)

@@ -25,6 +25,17 @@ USUAL_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "rating": ("rating", "ratings", "score", "stars", "overall", "rate"),
 }  # fmt: skip
 ENTITY_ID: Final = "recsys.id"  # the role of the ids in a table of entities; no field is called that
+# What the columns of MovieLens' files are, which have no header, by the table and how many there are.
+MOVIELENS: Final[Mapping[tuple[str, int], tuple[str, ...]]] = {
+    ("items", 3): ("item_id", "title", "genres"),
+    ("users", 5): ("user_id", "gender", "age", "occupation", "zip_code"),
+}
+# The columns that are known however many there are.
+FIRST_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "interactions": ("user_id", "item_id", "rating", "timestamp"),
+    "items": ("item_id",),
+    "users": ("user_id",),
+}
 OPTIONAL: Final = ("timestamp", "rating")
 OTHER_SEPARATORS: Final = (";", "\t", "|", ",")
 NUMBER: Final = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*")
@@ -63,6 +74,12 @@ def find_entity_columns(source: str, names: Sequence[str], entity: str, named: s
     if column is None:
         column = find_columns(source, names, [entity], {})[entity]
     return {ENTITY_ID: column} | {name: name for name in names if name != column}
+
+
+def columns_without_header(table: str, width: int) -> tuple[str, ...]:
+    """Names for the columns of a file of interactions, items or users that has none."""
+    known = MOVIELENS.get((table, width), FIRST_COLUMNS[table])
+    return known[:width] + tuple(f"column {place}" for place in range(len(known) + 1, width + 1))
 
 
 def _named(source: str, names: Sequence[str], role: str, name: str | None) -> str | None:
@@ -111,7 +128,10 @@ def _no_column(source: str, names: Sequence[str], role: str) -> DataError:
             hint="Write it with commas, or with tabs and a name that ends in .tsv.",
         )
     if any(NUMBER.fullmatch(name) for name in names):
-        return DataError(f"{what} They look like data.", hint="Put the columns' names into its first line.")
+        return DataError(
+            f"{source} has no {role} column: its first line looks like data.",
+            hint="Put the columns' names into its first line.",
+        )
     return DataError(what, hint=f"Name it with --{role}-column.")
 
 

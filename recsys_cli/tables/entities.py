@@ -8,7 +8,7 @@ import pandas as pd
 
 from recsys_cli.schemas import Entity
 from recsys_cli.tables.columns import ENTITY_ID
-from recsys_cli.tables.reader import Loaded, Rejects
+from recsys_cli.tables.reader import NOTHING, Loaded, Rejects
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ def read_entities(
     blank = frame[ENTITY_ID].isna().to_numpy(dtype=bool)
     repeated = frame.duplicated().to_numpy(dtype=bool) & ~blank
     contradicts = frame.duplicated(subset=ENTITY_ID).to_numpy(dtype=bool) & ~repeated & ~blank
-    _reject(frame, blank, f"the {entity} is blank", loaded, rejects)
+    nothing = frame.isna().all(axis=1).to_numpy(dtype=bool)
+    _reject(frame, blank & nothing, NOTHING, loaded, rejects)
+    _reject(frame, blank & ~nothing, f"the {entity} is blank", loaded, rejects)
     _reject(frame, contradicts, f"the {entity} is there before, with other values", loaded, rejects)
     kept = frame[~(blank | repeated | contradicts)].set_index(ENTITY_ID)
     return EntityTable(kept, int(repeated.sum()), int((blank | contradicts).sum()) + loaded.num_refused)
@@ -44,8 +46,6 @@ def read_entities(
 
 def _reject(frame: pd.DataFrame, which: np.ndarray, reason: str, loaded: Loaded, rejects: Rejects) -> None:
     rowids = np.flatnonzero(which)
-    files, lines = loaded.place(rowids)
-    raw = frame.iloc[rowids].fillna("").agg(",".join, axis=1).to_numpy() if len(rowids) else np.array([])
-    for number, label in enumerate(loaded.sources):
-        here = files == number
-        rejects.add(label, lines[here], [reason] * int(here.sum()), raw[here].tolist())
+    if len(rowids):
+        raw = frame.iloc[rowids].fillna("").agg(",".join, axis=1).tolist()
+        loaded.reject(rejects, rowids, [reason] * len(rowids), raw)

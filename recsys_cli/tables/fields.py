@@ -45,10 +45,6 @@ class FieldEncoder:
             "separator": self.separator,
         }
 
-    @classmethod
-    def from_dict(cls, entry: Mapping[str, Any]) -> "FieldEncoder":
-        return cls(**(dict(entry) | {"edges": tuple(entry["edges"])}))  # pyright: ignore[reportArgumentType]
-
 
 @dataclass(frozen=True)
 class Attributes:
@@ -104,7 +100,7 @@ def _fit(
 
 
 def _detect(column: pd.Series, field: str, separator: str) -> FieldKind:
-    if field.casefold() in TEXT_NAMES or field.casefold().endswith(TEXT_ENDINGS):
+    if is_text_name(field):
         return "text"
     if column.nunique(dropna=False) <= 1:
         return "ignore"
@@ -116,6 +112,11 @@ def _detect(column: pd.Series, field: str, separator: str) -> FieldKind:
     if np.isfinite(numbers).all() and not values.str.strip().str.match(CODE).any():
         return "number" if distinct > FEW_NUMBERS else "category"
     return "text" if distinct > max(FEW_TEXTS, len(values) / 2) else "category"
+
+
+def is_text_name(field: str) -> bool:
+    """Whether a field that is called so holds words for people."""
+    return field.casefold() in TEXT_NAMES or field.casefold().endswith(TEXT_ENDINGS)
 
 
 def encode(frame: pd.DataFrame, encoders: Sequence[FieldEncoder]) -> Attributes:

@@ -1,5 +1,10 @@
-"""Interactions: rows to valid events, every other row to the rejects with its reason."""
+"""Interactions: rows to valid events, every other row to the rejects with its reason.
 
+The files are read twice, once for their ids and once for events with numbers in place of these, so that
+no text of theirs is ever held.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,11 +13,27 @@ import numpy as np
 
 from recsys_cli.errors import UsageError
 from recsys_cli.schemas import Entity, TimestampKind
-from recsys_cli.tables.reader import NOTHING, Loaded, Rejects, first_row, name
-from recsys_cli.tables.timestamps import MICROSECONDS, parse_time, read_timestamps
+from recsys_cli.tables.reader import (
+    NOTHING,
+    Loaded,
+    Part,
+    Rejects,
+    first_row,
+    forget_refused,
+    insert,
+    load_parts,
+    name,
+)
+from recsys_cli.tables.timestamps import (
+    KIND,
+    MICROSECONDS,
+    NEITHER,
+    TimestampReading,
+    parse_time,
+    read_timestamps,
+)
 
 EVENTS: Final = "events"
-LARGEST_UINTEGER: Final = 2**32 - 1
 REASONS: Final = (
     NOTHING,
     "the user is blank",
@@ -22,6 +43,7 @@ REASONS: Final = (
     "the rating is not a number",
     "the rating is not finite",
     "the timestamp is after as-of",
+    "the rating is too large",
 )
 
 
@@ -30,10 +52,11 @@ class Validated:
     """What is known of the events once they are in table `events`.
 
     The table's columns: user, item (codes, which tables `user_ids` and `item_ids` give ids: code, id),
-    moment (microseconds, or what only orders), rating (null where it is blank), place (the row's place
-    in the input).
+    moment (microseconds, or what only orders), rating (null where it is blank). Its rowids follow the
+    order of the input.
     """
 
+    loaded: Loaded
     rows: int  # of the input
     rejected: dict[str, int]  # reason -> rows
     timestamps: TimestampKind
@@ -43,47 +66,93 @@ class Validated:
 
 def validate(
     connection: duckdb.DuckDBPyConnection,
-    loaded: Loaded,
+    parts: Sequence[Part],
     rejects: Rejects,
     *,
-    roles: set[str],
+    roles: Sequence[str],
     unit: str,
     as_of: str | None,
 ) -> Validated:
-    """Turn the loaded table into table `events` and the rejects; no row is in both or in neither.
+    """Turn the rows into table `events` and the rejects; no row is in both or in neither.
 
     Rows later than `as_of` are rejected. Raises DataError, and UsageError for `as_of` without times.
     """
-    if "timestamp" in roles:
-        reading = read_timestamps(connection, loaded.table, unit, source=", ".join(loaded.sources))
-        kind, words, at = reading.kind, reading.words, reading.sql
-    else:
-        kind, words, at = "order", "the order of the rows", "CAST(rowid AS BIGINT)"
-    end = None if as_of is None else _end(as_of, kind)
-    (rows,) = first_row(connection, f"SELECT count(*) FROM {loaded.table}")
-    place = "UINTEGER" if rows <= LARGEST_UINTEGER else "BIGINT"
-    _code_ids(connection, loaded.table, "user")
-    _code_ids(connection, loaded.table, "item")
-    rating = "TRY_CAST(rating AS FLOAT)" if "rating" in roles else "CAST(NULL AS FLOAT)"
-    connection.execute(
-        f'CREATE TABLE {EVENTS} AS SELECT u.code AS "user", i.code AS item, moment, stars AS rating, place, '
-        f"CAST({_reason(roles, end)} AS UTINYINT) AS reason "
-        f"FROM (SELECT *, CAST(rowid AS {place}) AS place, {at} AS moment, {rating} AS stars "
-        f"FROM {loaded.table}) e "
-        'LEFT JOIN user_ids u ON u.id = e."user" LEFT JOIN item_ids i ON i.id = e.item'
+    has_time = "timestamp" in roles
+    _read_ids(connection, parts, KIND if has_time and unit == "auto" else "NULL")
+    reading = (
+        _timestamps(connection, parts, unit)
+        if has_time
+        else TimestampReading("order", "the order of the rows", "CAST(0 AS TINYINT)")
     )
+    reason = _reason(roles, None if as_of is None else _end(as_of, reading.kind))
+    loaded = load_parts(
+        connection, EVENTS, parts, rejects, lambda query: _events(query, roles, reading.sql, reason)
+    )
+    (rows,) = first_row(connection, f"SELECT count(*) FROM {EVENTS}")
     _reject(connection, loaded, rejects)
-    connection.execute(f"DROP TABLE {loaded.table}")
     counts = {str(reason): int(count) for reason, count in rejects.frame()["reason"].value_counts().items()}
-    return Validated(rows + loaded.num_refused, dict(sorted(counts.items())), kind, words, "rating" in roles)
+    return Validated(
+        loaded,
+        rows + loaded.num_refused,
+        dict(sorted(counts.items())),
+        reading.kind,
+        reading.words,
+        "rating" in roles,
+    )
 
 
-def _code_ids(connection: duckdb.DuckDBPyConnection, table: str, entity: Entity) -> None:
-    """Make table `(code, id)` of the ids that are not blank, so that events hold four bytes for each."""
+def _read_ids(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], kind: str) -> None:
+    """Make tables `user_ids` and `item_ids` (code, id) of the ids that are not blank, and `kinds`.
+
+    Events hold the four bytes of a code. `kinds` (kind, rows) counts the rows of each kind of timestamp.
+    """
+    columns = '"user", item, kind'
+    connection.execute('CREATE TABLE seen ("user" VARCHAR, item VARCHAR, kind TINYINT, rows BIGINT)')
+    for part in parts:
+        insert(
+            connection,
+            "seen",
+            part,
+            f"SELECT {columns}, count(*) FROM (SELECT *, {kind} AS kind FROM ({part.query})) "
+            'GROUP BY GROUPING SETS (("user"), (item), (kind))',
+        )
+        forget_refused(connection, part)
+    _code_ids(connection, "user")
+    _code_ids(connection, "item")
     connection.execute(
-        f"CREATE TABLE {entity}_ids AS SELECT * FROM "
-        "(SELECT CAST(row_number() OVER () AS INTEGER) AS code, id "
-        f"FROM (SELECT DISTINCT {name(entity)} AS id FROM {table})) WHERE trim(id) <> ''"
+        "CREATE TABLE kinds AS SELECT kind, sum(rows) AS rows FROM seen WHERE kind IS NOT NULL GROUP BY kind"
+    )
+    connection.execute("DROP TABLE seen")
+
+
+def _code_ids(connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
+    connection.execute(
+        f"CREATE TABLE {entity}_ids AS SELECT CAST(row_number() OVER () AS INTEGER) AS code, id "
+        f"FROM (SELECT DISTINCT {name(entity)} AS id FROM seen WHERE trim({name(entity)}) <> '')"
+    )
+
+
+def _timestamps(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], unit: str) -> TimestampReading:
+    kinds = {kind: int(rows) for kind, rows in connection.execute("SELECT * FROM kinds").fetchall()}
+
+    def example() -> str:
+        texts = " UNION ALL ".join(part.query for part in parts)
+        query = f'SELECT first("timestamp") FROM ({texts}) WHERE {KIND} = {NEITHER}'
+        return first_row(connection, query)[0]
+
+    return read_timestamps(unit, kinds, source=", ".join(part.label for part in parts), example=example)
+
+
+def _events(query: str, roles: Sequence[str], moment: str, reason: str) -> str:
+    """SQL: an event of each row of `query`; where it is none, why (a place in `REASONS`) and its text."""
+    rating = "TRY_CAST(rating AS FLOAT)" if "rating" in roles else "CAST(NULL AS FLOAT)"
+    raw = ", ".join(f"coalesce(e.{name(role)}, '')" for role in roles)
+    return (
+        'SELECT u.code AS "user", i.code AS item, moment, stars AS rating, '
+        f"CAST({reason} AS UTINYINT) AS reason, "
+        f"CASE WHEN reason IS NOT NULL THEN concat_ws(',', {raw}) END AS raw "
+        f"FROM (SELECT *, {moment} AS moment, {rating} AS stars FROM ({query})) e "
+        'LEFT JOIN user_ids u ON u.id = e."user" LEFT JOIN item_ids i ON i.id = e.item'
     )
 
 
@@ -97,12 +166,12 @@ def _end(as_of: str, kind: TimestampKind) -> int:
     return round(parse_time(as_of).timestamp() * MICROSECONDS)
 
 
-def _reason(roles: set[str], end: int | None) -> str:
+def _reason(roles: Sequence[str], end: int | None) -> str:
     """SQL: the place in `REASONS` of the first reason why a row cannot be used, later than `end` too.
 
     Cases inside cases, so that texts are looked at only in rows that have something wrong.
     """
-    nothing = " AND ".join(f"e.{name(role)} IS NULL" for role in sorted(roles))
+    nothing = " AND ".join(f"e.{name(role)} IS NULL" for role in roles)
     cases = [f"WHEN u.code IS NULL THEN CASE WHEN {nothing} THEN 0 ELSE 1 END", "WHEN i.code IS NULL THEN 2"]
     if "timestamp" in roles:
         blank = "coalesce(trim(e.\"timestamp\"), '') = ''"
@@ -112,23 +181,19 @@ def _reason(roles: set[str], end: int | None) -> str:
     if "rating" in roles:
         cases += [
             "WHEN stars IS NULL THEN CASE WHEN trim(e.rating) <> '' THEN 5 END",
-            "WHEN NOT isfinite(stars) THEN 6",
+            "WHEN NOT isfinite(stars) THEN CASE WHEN isfinite(CAST(e.rating AS DOUBLE)) THEN 8 ELSE 6 END",
         ]
     return f"CASE {' '.join(cases)} END"
 
 
 def _reject(connection: duckdb.DuckDBPyConnection, loaded: Loaded, rejects: Rejects) -> None:
-    columns = [row[0] for row in connection.execute(f"DESCRIBE {loaded.table}").fetchall()]
-    raw = ", ".join(f"coalesce(t.{name(column)}, '')" for column in columns)
+    """Move what is no event from table `events` to the rejects."""
     rows = connection.execute(
-        f"SELECT place, reason, concat_ws(',', {raw}) "
-        f"FROM {EVENTS} e JOIN {loaded.table} t ON t.rowid = e.place WHERE reason IS NOT NULL ORDER BY place"
+        f"SELECT rowid, reason, raw FROM {EVENTS} WHERE reason IS NOT NULL ORDER BY rowid"
     ).fetchall()
-    if not rows:
-        return
-    connection.execute(f"DELETE FROM {EVENTS} WHERE reason IS NOT NULL")
-    files, lines = loaded.place(np.array([row[0] for row in rows], np.int64))
-    for number, label in enumerate(loaded.sources):
-        here = np.flatnonzero(files == number).tolist()
-        reasons = [loaded.reason(number, REASONS[rows[row][1]]) for row in here]
-        rejects.add(label, lines[here], reasons, [rows[row][2] for row in here])
+    if rows:
+        connection.execute(f"DELETE FROM {EVENTS} WHERE reason IS NOT NULL")
+        places, reasons, raws = zip(*rows, strict=True)
+        loaded.reject(rejects, np.array(places, np.int64), [REASONS[reason] for reason in reasons], raws)
+    for column in ("reason", "raw"):
+        connection.execute(f"ALTER TABLE {EVENTS} DROP COLUMN {column}")

@@ -1,7 +1,7 @@
-"""A table as it is given (paths, globs, standard input, or a data frame) to a table in DuckDB."""
+"""A table as it is given (paths, globs, standard input, or a data frame) to queries that read it."""
 
 import hashlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from recsys_cli.artifacts.manifest import sha256_of_file
 from recsys_cli.errors import DataError
-from recsys_cli.tables.reader import LARGEST_WHOLE, Loaded, Rejects, first_row, load_arrow, load_files
-from recsys_cli.tables.sources import Source, find_sources, is_text, require_distinct
+from recsys_cli.tables.formats import Source, require_distinct
+from recsys_cli.tables.reader import LARGEST_WHOLE, Part, first_row, open_arrow, open_files
+from recsys_cli.tables.sources import find_sources
+from recsys_cli.tables.text_files import UTF_8
 
 Table = Path | str | pd.DataFrame
 Choose = Callable[[str, Sequence[str]], Mapping[str, str]]  # label, column names -> role -> column name
@@ -22,15 +24,15 @@ Choose = Callable[[str, Sequence[str]], Mapping[str, str]]  # label, column name
 
 @dataclass(frozen=True)
 class Given:
-    """A table in DuckDB, and where it came from."""
+    """A table that can be read, more than once."""
 
-    loaded: Loaded
+    parts: list[Part]  # in order
     columns: dict[str, str]  # role -> column name, of the first file that has it
-    text_roles: frozenset[str]  # roles whose column the files themselves say is text
-    fingerprints: dict[str, str]  # label -> SHA-256
+    fingerprints: dict[str, str]  # label -> SHA-256; of files when the block that opened them has ended
 
 
-def load_table(
+@contextmanager
+def open_table(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     given: Table | Sequence[Path | str],
@@ -38,33 +40,33 @@ def load_table(
     choose: Choose,
     chosen_format: str,
     scratch: Path,
-    rejects: Rejects,
     separator: str = "|",
-) -> Given:
-    """Load the columns that `choose` picks of every file; lists come as text, their values separated.
+    encoding: str = UTF_8,
+    single: Collection[str] = (),
+) -> Generator[Given]:
+    """The columns that `choose` picks of every file; lists come as text, their values separated.
 
-    Raises DataError, UsageError.
+    `encoding` is that of text files; the roles in `single` may not be lists. Raises UsageError, and
+    DataError: where a file was written to while the block ran, at its end.
     """
     if isinstance(given, pd.DataFrame):
-        return _from_frame(connection, table, given, choose, separator)
+        with _open_frame(connection, table, given, choose, separator, single) as opened:
+            yield opened
+        return
     inputs = [given] if isinstance(given, Path | str) else given  # a text is a path, not its letters
-    sources = find_sources(inputs, chosen_format, scratch)
+    sources = find_sources(inputs, chosen_format, scratch, encoding=encoding, table=table)
     columns = [choose(source.label, source.columns) for source in sources]
-    with _unchanging(sources), _hashing(sources) as digests:
-        loaded = load_files(
-            connection, table, sources, columns, rejects, scratch=scratch, separator=separator
-        )
-        prints = {source.label: digest.result() for source, digest in zip(sources, digests, strict=True)}
-    text_roles = {
-        role
-        for source, mapping in zip(sources, columns, strict=True)
-        for role, column in mapping.items()
-        if column in source.text_columns
-    }
     merged: dict[str, str] = {}
     for mapping in columns:
-        merged = {**mapping, **merged}
-    return Given(loaded, merged, frozenset(text_roles), prints)
+        merged |= {role: column for role, column in mapping.items() if role not in merged}
+    prints: dict[str, str] = {}
+    with (
+        _unchanging(sources),
+        _hashing(sources) as digests,
+        open_files(sources, columns, scratch=scratch, separator=separator, single=single) as parts,
+    ):
+        yield Given(parts, merged, prints)
+        prints |= {source.label: digest.result() for source, digest in zip(sources, digests, strict=True)}
 
 
 @contextmanager
@@ -103,16 +105,21 @@ def _hashing(sources: Sequence[Source]) -> Generator[list[Future[str]]]:
         thread.shutdown(cancel_futures=True)
 
 
-def _from_frame(
-    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, choose: Choose, separator: str
-) -> Given:
+@contextmanager
+def _open_frame(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    frame: pd.DataFrame,
+    choose: Choose,
+    separator: str,
+    single: Collection[str],
+) -> Generator[Given]:
     named = frame.set_axis([str(column) for column in frame.columns], axis=1)
     require_distinct(list(named.columns), table)
-    columns = dict(choose(table, list(named.columns)))
+    columns = dict(choose(table, [name for name in named.columns if name]))
     arrays = {role: _as_arrow(named[column]) for role, column in columns.items()}
-    loaded = load_arrow(connection, table, pa.table(arrays), separator=separator)
-    text_roles = {role for role, array in arrays.items() if is_text(array.type)}
-    return Given(loaded, columns, frozenset(text_roles), {table: _fingerprint(connection, loaded)})
+    with open_arrow(connection, table, pa.table(arrays), separator=separator, single=single) as part:
+        yield Given([part], columns, {table: _fingerprint(connection, part)})
 
 
 def _as_arrow(column: pd.Series) -> pa.Array:
@@ -128,8 +135,11 @@ def _as_arrow(column: pd.Series) -> pa.Array:
         return pa.array(column.map(str, na_action="ignore"), pa.string(), from_pandas=True)
 
 
-def _fingerprint(connection: duckdb.DuckDBPyConnection, loaded: Loaded) -> str:
+def _fingerprint(connection: duckdb.DuckDBPyConnection, part: Part) -> str:
     """A SHA-256 of every value in its row, without holding them."""
-    rows = f"to_json({{'row': rowid, 'values': {loaded.table}}})"
-    (total,) = first_row(connection, f"SELECT sum(md5_number_lower({rows})) FROM {loaded.table}")
+    rows = "to_json({'row': row_number() OVER () - 1, 'values': part})"
+    (total,) = first_row(
+        connection,
+        f"SELECT sum(md5_number_lower(line)) FROM (SELECT {rows} AS line FROM ({part.query}) part)",
+    )
     return hashlib.sha256(str(total).encode()).hexdigest()

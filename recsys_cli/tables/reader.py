@@ -1,4 +1,4 @@
-"""Files into one DuckDB table of text columns; what the reader refuses goes to the rejects.
+"""Files as queries that give columns of text; their rows into a DuckDB table, what is refused to the rejects.
 
 Everything is read as text with the quoting said, never detected: detection turns one unclosed quote
 into thousands of rejected rows. A table's rowid follows the order of the input.
@@ -6,12 +6,9 @@ into thousands of rejected rows. A table's rowid follows the order of the input.
 
 import errno
 import glob
-import gzip
 import os
-import shutil
-import zlib
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -23,17 +20,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cli.errors import DataError, UsageError
-from recsys_cli.tables.lines import named_lines, row_lines
-from recsys_cli.tables.sources import Source, is_list
+from recsys_cli.tables.formats import LONGEST_LINE, LONGEST_OBJECT, REPLACED, Source, is_list, is_text
+from recsys_cli.tables.lines import line_texts, named_lines, row_lines
+from recsys_cli.tables.text_files import UTF_8, readable, reading
 
 NOTHING: Final = "no column has a value"  # of a row; a JSON reader makes such rows of what is no object
 LARGEST_WHOLE: Final = 2.0**53  # from here on floats leave whole numbers out
+BLANK_IDS: Final = ("the user is blank", "the item is blank")
+NOT_UTF_8: Final = "not UTF-8 text"
 REFUSALS: Final = {
     "UNQUOTED VALUE": "a quote is not closed, or text follows it",
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
-    "INVALID ENCODING": "not UTF-8 text",
-    "INVALID UNICODE": "not UTF-8 text",
+    "INVALID ENCODING": NOT_UTF_8,
+    "INVALID UNICODE": NOT_UTF_8,
     "LINE SIZE OVER MAXIMUM": "the line is too long",
 }
 
@@ -58,9 +58,25 @@ class Rejects:
         return rows.iloc[order].reset_index(drop=True)
 
 
+@dataclass(frozen=True)
+class Part:
+    """One file or data frame of a table; its rows may be read more than once."""
+
+    label: str  # what errors and rejects call it
+    query: str  # gives its columns by role, as text, in the order of the input
+    text_roles: frozenset[str]  # whose column the file says is text; JSON says it in its rows
+    text_query: str | None = None  # of JSON: gives the roles whose column holds a text in some row
+    source: Source | None = None  # None: a data frame
+    plain: Source | None = None  # the same as DuckDB can read it
+
+    @property
+    def is_separated(self) -> bool:
+        return self.source is not None and self.source.is_separated
+
+
 @dataclass
 class Loaded:
-    """One table in DuckDB: columns by role, and rowids in the order of the input."""
+    """One table in DuckDB whose rowids follow the order of the input."""
 
     table: str
     sources: list[str]  # label of each file number
@@ -68,16 +84,25 @@ class Loaded:
     first_rows: NDArray[np.int64]  # (files,) rowid of each file's first row
     refused: list[NDArray[np.int64]]  # of each file, the rows that the reader refused, from 1
     swallowed: int = 0  # lines beyond the first of refused rows: a quote that is not closed takes all
+    text_roles: set[str] = field(default_factory=set[str])  # whose column some file says is text
 
     @property
     def num_refused(self) -> int:
         return sum(map(len, self.refused))
 
-    def reason(self, number: int, reason: str) -> str:
-        """Why a row of one file cannot be used, in that file's words."""
-        source = self.files[number]
-        is_json = source is not None and source.format == "jsonl"
-        return "no JSON object with these columns" if is_json and reason == NOTHING else reason
+    def reject(
+        self, rejects: Rejects, rowids: NDArray[np.int64], reasons: Sequence[str], raw: Sequence[str]
+    ) -> None:
+        """Move rows to the rejects, each with its place in its file and why, in that file's words."""
+        files, lines = self.place(rowids)
+        for number in np.unique(files).tolist():
+            here = np.flatnonzero(files == number)
+            why, texts = [reasons[row] for row in here.tolist()], [raw[row] for row in here.tolist()]
+            source = self.files[number]
+            if source is not None and source.format == "jsonl":
+                texts = line_texts(source, lines[here])
+                why = list(map(_reason_in_json, why, texts))
+            rejects.add(self.sources[number], lines[here], why, texts)
 
     def place(self, rowids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """File number and line (from 1; the first one of a row with newlines in it) of some rowids."""
@@ -96,7 +121,14 @@ class Loaded:
         lines = row_lines(source)
         refused = np.minimum(self.refused[number], len(lines)) - 1
         lines[refused] = -np.abs(lines[refused])
-        return named_lines(lines[lines > 0], rows + (source.format != "jsonl"))
+        return named_lines(lines[lines > 0], rows + source.has_header)
+
+
+def _reason_in_json(reason: str, line: str) -> str:
+    """A line that is no object gives a row of blanks, and so do an object without these keys and a list."""
+    if reason == NOTHING:
+        return NOT_UTF_8 if REPLACED in line else "no JSON object with these columns"
+    return f"{reason}, a list or an object" if reason in BLANK_IDS else reason
 
 
 def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
@@ -104,6 +136,8 @@ def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.
     connection = duckdb.connect()  # a database on disk packs what it stores: 3.5 s for 10 M rows, not 1.1 s
     connection.execute("SET TimeZone = 'UTC'")  # a time without a zone is taken as UTC
     connection.execute("SET enable_progress_bar = false")
+    # It takes a CSV file for a table without rows and would build a join's hash table of it.
+    connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
     connection.execute(f"SET temp_directory = {quoted(str(scratch / 'spill'))}")
     try:
         connection.execute(f"SET memory_limit = {quoted(memory_limit)}")
@@ -116,60 +150,117 @@ def connect(scratch: Path, *, memory_limit: str, threads: int | None) -> duckdb.
     return connection
 
 
-def load_files(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
+@contextmanager
+def open_files(
     sources: Sequence[Source],
     columns: Sequence[Mapping[str, str]],
-    rejects: Rejects,
     *,
     scratch: Path,
     separator: str = "|",
-) -> Loaded:
-    """Read the `columns` (role -> name, a mapping a file) of all files into `table`, in order.
+    single: Collection[str] = (),
+) -> Generator[list[Part]]:
+    """The `columns` (role -> name, a mapping a file) of all files, to be read while the block runs.
 
-    Gzip files are unpacked into `scratch`, one at a time. A cell that holds a list becomes its values
-    with `separator` between them. Raises DataError where a file cannot be read at all.
+    Packed files are unpacked into `scratch`. A cell that holds a list becomes its values with `separator`
+    between them; but the roles in `single` have one value a cell. Raises DataError.
     """
     roles = list(dict.fromkeys(role for mapping in columns for role in mapping))
-    listed = ", ".join(f"{name(role)} VARCHAR" for role in roles)
-    connection.execute(f"CREATE TABLE {table} ({listed})")
-    loaded = Loaded(table, [], [], np.zeros(len(sources), np.int64), [])
-    for number, (source, mapping) in enumerate(zip(sources, columns, strict=True)):
-        loaded.first_rows[number] = first_row(connection, f"SELECT count(*) FROM {table}")[0]
-        chosen = ", ".join(
-            _text(source, mapping[role], separator) if role in mapping else "NULL" for role in roles
-        )
-        with _unpacked(source, scratch) as plain:
-            _insert(connection, f"INSERT INTO {table} SELECT {chosen} FROM {_scan(plain)}", plain)
-            refused, swallowed = _refused(connection, plain, rejects)
-        loaded.sources.append(source.label)
-        loaded.files.append(source)
+    with ExitStack() as opened:
+        parts: list[Part] = []
+        for source, mapping in zip(sources, columns, strict=True):
+            _require_single(source, mapping, single)
+            plain = opened.enter_context(_plain(source, scratch))
+            scan = _scan(plain, mapping.values())
+            texts = [
+                f"{_text(plain, mapping[role], separator, is_single=role in single)} AS {name(role)}"
+                if role in mapping
+                else f"CAST(NULL AS VARCHAR) AS {name(role)}"
+                for role in roles
+            ]
+            query = f"SELECT {', '.join(texts)} FROM {scan}"
+            text_roles = frozenset(role for role, column in mapping.items() if column in source.text_columns)
+            text_query = _text_query(plain, mapping, scan) if source.format == "jsonl" else None
+            parts.append(Part(source.label, query, text_roles, text_query, source, plain))
+        yield parts
+
+
+def load_parts(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    parts: Sequence[Part],
+    rejects: Rejects,
+    made: Callable[[str], str] = str,
+) -> Loaded:
+    """Make `table` of the rows of all parts, in order; what the reader refuses goes to the rejects.
+
+    `made` turns a part's query into the one whose rows are kept, as many and in the same order. Raises
+    DataError where a file cannot be read at all.
+    """
+    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM ({made(parts[0].query)}) LIMIT 0")
+    loaded = Loaded(table, [], [], np.zeros(len(parts), np.int64), [])
+    rows = 0
+    for number, part in enumerate(parts):
+        loaded.first_rows[number] = rows
+        rows += insert(connection, table, part, made(part.query))
+        refused, swallowed = _refused(connection, part, rejects)
+        loaded.sources.append(part.label)
+        loaded.files.append(part.source)
         loaded.refused.append(refused)
         loaded.swallowed += swallowed
+        loaded.text_roles |= part.text_roles
+        if part.text_query is not None:
+            loaded.text_roles |= {row[0] for row in connection.execute(part.text_query).fetchall()}
     return loaded
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, query: str, source: Source) -> None:
+def insert(connection: duckdb.DuckDBPyConnection, table: str, part: Part, query: str) -> int:
+    """Insert what a query of the part gives; returns how many rows. Raises DataError."""
     try:
-        connection.execute(query)
+        return first_row(connection, f"INSERT INTO {table} {query}")[0]
     except duckdb.Error as error:
-        if _is_of_the_system(error, source):
+        if part.plain is None or _is_of_the_system(error, part.plain):
             raise
-        raise _unreadable(source, error) from error
+        raise _unreadable(part.plain, error) from error
 
 
-def _text(source: Source, column: str, separator: str) -> str:
+def forget_refused(connection: duckdb.DuckDBPyConnection, part: Part) -> None:
+    """DuckDB notes what a CSV reader refuses in tables of its own, at each reading anew."""
+    if part.is_separated:
+        connection.execute("DELETE FROM reject_errors")
+        connection.execute("DELETE FROM reject_scans")
+
+
+def _require_single(source: Source, mapping: Mapping[str, str], single: Collection[str]) -> None:
+    for role, column in mapping.items():
+        if role in single and column in source.nested_columns:
+            raise DataError(
+                f"{source.label}'s column {column!r} holds lists or objects, and no single values.",
+                hint="Write one row a value, or name another column.",
+            )
+
+
+def _text_query(source: Source, mapping: Mapping[str, str], scan: str) -> str:
+    """SQL: the roles whose column of JSON is text in at least one row."""
+    texts = ", ".join(
+        f"CASE WHEN bool_or(json_type({name(column)}) = 'VARCHAR') THEN {quoted(role)} END"
+        for role, column in mapping.items()
+        if column in source.names
+    )
+    return f"SELECT unnest([{texts}]) FROM {scan}" if texts else "SELECT NULL"
+
+
+def _text(source: Source, column: str, separator: str, *, is_single: bool) -> str:
     """A column as text in SQL; a whole number that is stored as a float is written as the number it is."""
     if column in source.partitions:
         value = source.partitions[column]
         return "NULL" if value is None else quoted(value)
     value = name(column)
+    if source.format == "jsonl":
+        lists = "NULL" if is_single else _joined(value, separator)
+        objects = "WHEN 'OBJECT' THEN NULL" if is_single else ""
+        return f"CASE json_type({value}) WHEN 'ARRAY' THEN {lists} {objects} ELSE {value} ->> '$' END"
     if column in source.list_columns:
-        joined = _joined(value, separator)
-        if source.format == "parquet":
-            return joined
-        return f"CASE json_type({value}) WHEN 'ARRAY' THEN {joined} ELSE {value} ->> '$' END"
+        return _joined(value, separator) if source.format == "parquet" else _spaced(value, separator)
     if column not in source.float_columns:
         return f"CAST({value} AS VARCHAR)"
     return (
@@ -178,14 +269,31 @@ def _text(source: Source, column: str, separator: str) -> str:
     )
 
 
+def _spaced(value: str, separator: str) -> str:
+    """Values with spaces between them, with the separator between them."""
+    return f"replace(regexp_replace(trim({value}), ' +', ' ', 'g'), ' ', {quoted(separator)})"
+
+
 def _joined(value: str, separator: str) -> str:
     return f"array_to_string(CAST({value} AS VARCHAR[]), {quoted(separator)})"
 
 
-def load_arrow(
-    connection: duckdb.DuckDBPyConnection, table: str, given: pa.Table, *, separator: str = "|"
-) -> Loaded:
-    """The columns of an Arrow table, called by role, as such a table."""
+@contextmanager
+def open_arrow(
+    connection: duckdb.DuckDBPyConnection,
+    label: str,
+    given: pa.Table,
+    *,
+    separator: str = "|",
+    single: Collection[str] = (),
+) -> Generator[Part]:
+    """The columns of an Arrow table, called by role, as such a part. Raises DataError."""
+    for column in given.schema:
+        if column.name in single and pa.types.is_nested(column.type):
+            raise DataError(
+                f"The {column.name} column of {label} holds no single values.",
+                hint="Give one row a value, or name another column.",
+            )
     connection.register("given_arrow", given)
     texts = {
         field.name: _joined(name(field.name), separator)
@@ -194,9 +302,9 @@ def load_arrow(
         for field in given.schema
     }
     chosen = ", ".join(f"{text} AS {name(role)}" for role, text in texts.items())
-    connection.execute(f"CREATE TABLE {table} AS SELECT {chosen} FROM given_arrow")
+    text_roles = frozenset(field.name for field in given.schema if is_text(field.type))
+    yield Part(label, f"SELECT {chosen} FROM given_arrow", text_roles)
     connection.unregister("given_arrow")
-    return Loaded(table, [table], [None], np.zeros(1, np.int64), [np.zeros(0, np.int64)])
 
 
 def _is_of_the_system(error: duckdb.Error, source: Source) -> bool:
@@ -216,70 +324,58 @@ def _unreadable(source: Source, error: duckdb.Error) -> DataError:
     return DataError(f"{source.label} cannot be read: {reason}.", hint="Check the file.")
 
 
-def _scan(source: Source) -> str:
+def _scan(source: Source, columns: Collection[str]) -> str:
+    """The file's rows in SQL; of JSON only some columns, as JSON."""
     path = quoted(glob.escape(str(source.path)))  # or `data[1].csv` would be `data1.csv`
     if source.format == "parquet":
         return f"read_parquet({path}, hive_partitioning = false)"
-    types = ", ".join(
-        f"{quoted(column)}: '{'JSON' if column in source.list_columns else 'VARCHAR'}'"
-        for column in source.names
-    )
     if source.format == "jsonl":
-        return (
-            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, columns = {{{types}}}, "
-            "maximum_object_size = 67108864)"
+        wanted = [column for column in source.names if column in columns] or source.names[:1]
+        types = ", ".join(f"{quoted(column)}: 'JSON'" for column in wanted)
+        return (  # without `records`, an only column of JSON would hold whole objects
+            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, records = true, "
+            f"columns = {{{types}}}, maximum_object_size = {LONGEST_OBJECT})"
         )
+    types = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in source.names)
+    quote = quoted(source.quote)
     return (
-        f"read_csv({path}, auto_detect = false, header = true, delim = {quoted(source.delimiter)}, "
-        f"quote = '\"', escape = '\"', columns = {{{types}}}, store_rejects = true, rejects_limit = 0, "
-        "max_line_size = 16777216)"
+        f"read_csv({path}, auto_detect = false, header = {str(source.has_header).lower()}, "
+        f"delim = {quoted(source.delimiter)}, quote = {quote}, escape = {quote}, columns = {{{types}}}, "
+        f"store_rejects = true, rejects_limit = 0, max_line_size = {LONGEST_LINE})"
     )
 
 
 @contextmanager
-def _unpacked(source: Source, scratch: Path) -> Generator[Source]:
-    """A gzip file as a plain one in `scratch`, for as long as the block runs; any other as it is.
-
-    DuckDB would unpack it on one thread, and end early in silence where it is damaged.
-    """
-    if source.path.suffix.lower() != ".gz":
-        yield source
-        return
-    plain = scratch / "unpacked"
-    try:
-        with gzip.open(source.path) as packed, plain.open("wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 24)
-        yield replace(source, path=plain)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{source.label} is not a whole gzip file: {error}.", hint="Copy the file again."
-        ) from error
-    finally:
-        plain.unlink(missing_ok=True)
+def _plain(source: Source, scratch: Path) -> Generator[Source]:
+    """The file as DuckDB can read it, for as long as the block runs. Raises DataError."""
+    with (
+        reading(source.label),
+        readable(source.path, source.encoding, scratch, skips_mark=source.format != "jsonl") as path,
+    ):
+        yield replace(source, path=path, encoding=UTF_8)
 
 
 def _refused(
-    connection: duckdb.DuckDBPyConnection, source: Source, rejects: Rejects
+    connection: duckdb.DuckDBPyConnection, part: Part, rejects: Rejects
 ) -> tuple[NDArray[np.int64], int]:
     """Move what the CSV reader refused to the rejects, one entry a row.
 
     Returns the rows' numbers (from 1, the header and blank lines counted), and how many further
     lines these rows have swallowed.
     """
-    if source.format not in ("csv", "tsv"):
+    if part.plain is None or not part.is_separated:
         return np.zeros(0, np.int64), 0
     rows = connection.execute(
         "SELECT line, first(error_type ORDER BY column_idx), first(csv_line) FROM reject_errors "
         "GROUP BY line ORDER BY line"
     ).fetchall()
-    connection.execute("DELETE FROM reject_errors")
-    connection.execute("DELETE FROM reject_scans")
+    forget_refused(connection, part)
     if not rows:
         return np.zeros(0, np.int64), 0
     numbers = np.array([row[0] for row in rows], np.int64)
     raw = [str(row[2]).strip("\r\n") for row in rows]
     reasons = [REFUSALS.get(str(row[1]), str(row[1]).lower().replace("_", " ")) for row in rows]
-    rejects.add(source.label, named_lines(row_lines(source), numbers - 1), reasons, raw)
+    rejects.add(part.label, named_lines(row_lines(part.plain), numbers - 1), reasons, raw)
     return numbers, sum(text.count("\n") for text in raw)
 
 

@@ -1,22 +1,45 @@
-"""What a timestamp column holds: Unix seconds or parts of them, ISO 8601, or only an order."""
+"""What a timestamp column holds: Unix seconds or parts of them, dates, ISO 8601, or only an order."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-import duckdb
+import numpy as np
 
-from recsys_cli.errors import DataError, UsageError
+from recsys_cli.errors import DataError, UsageError, form_of
 from recsys_cli.schemas import TimestampKind
-from recsys_cli.tables.reader import first_row
 
 MICROSECONDS: Final = 1_000_000
-# A median below this is taken for a position, not for a time: as seconds it would be before 1973.
-FIRST_SECOND: Final = 1e8
-# Above these, a number counts parts of a second.
-UNITS: Final = ((1e17, "nanoseconds", 1e9), (1e14, "microseconds", 1e6), (1e11, "milliseconds", 1e3))
+# From these on, a number counts seconds or parts of one; below, it is taken for a position, not for a time:
+# as seconds it would be before 1973.
+UNITS: Final = (
+    (1e8, "seconds", 1e0),
+    (1e11, "milliseconds", 1e3),
+    (1e14, "microseconds", 1e6),
+    (1e17, "nanoseconds", 1e9),
+)
+LATEST: Final = 2.6e17  # microseconds; a year beyond 9999 is no time that anyone meant
 NUMERIC_SHARE: Final = 0.5
-SAMPLED_ROWS: Final = 100_000  # at least, spread evenly over the table
+DATED_SHARE: Final = 0.95  # of numbers that are dates of the calendar; of others it would be a few hundredths
+# Numbers such as 20240131 and 20240131235959, in microseconds; null for others.
+DATED: Final = (
+    "CASE WHEN regexp_full_match(trim(\"timestamp\"), '(19|20|21)[0-9]{6}([0-9]{6})?') "
+    "THEN epoch_us(try_strptime(trim(\"timestamp\"), ['%Y%m%d', '%Y%m%d%H%M%S'])) END"
+)
+NUMBER: Final = 'TRY_CAST("timestamp" AS DOUBLE)'
+AS_DATE: Final = 20  # between a number's kind and that of the same number where it is a date too
+INFINITE, TIME, NEITHER = 40, 41, 42
+# SQL: of a number how many `UNITS` it reaches, negative below zero; or one of the above; null for a blank.
+KIND: Final = (
+    f"CASE WHEN {NUMBER} IS NULL THEN CASE WHEN coalesce(trim(\"timestamp\"), '') = '' THEN NULL "
+    f'WHEN TRY_CAST("timestamp" AS TIMESTAMPTZ) IS NULL THEN {NEITHER} ELSE {TIME} END '
+    f"WHEN NOT isfinite({NUMBER}) THEN {INFINITE} "
+    f"ELSE CAST(sign({NUMBER}) * ("
+    + " + ".join(f"CAST(abs({NUMBER}) >= {least} AS TINYINT)" for least, _, _ in UNITS)
+    + f") + CASE WHEN ({NUMBER} BETWEEN 1.9e7 AND 2.2e7 OR {NUMBER} BETWEEN 1.9e13 AND 2.2e13) "
+    f"AND {DATED} IS NOT NULL THEN {AS_DATE} ELSE 0 END AS TINYINT) END"
+)
 
 
 @dataclass(frozen=True)
@@ -29,26 +52,29 @@ class TimestampReading:
 
 
 def read_timestamps(
-    connection: duckdb.DuckDBPyConnection, table: str, unit: str, *, source: str
+    unit: str, kinds: Mapping[int, int], *, source: str, example: Callable[[], str]
 ) -> TimestampReading:
-    """Decide how `table.timestamp` is read; `unit` is what an option says, or "auto".
+    """Decide how column `timestamp` is read; `unit` is what an option says, or "auto".
 
-    Raises DataError where a column holds neither numbers nor ISO 8601 times.
+    `kinds` says how many of the rows whose timestamp is not blank are of each `KIND`. Raises DataError, with
+    an `example` of what is `NEITHER`, where the column holds neither numbers nor ISO 8601 times.
     """
-    number = 'TRY_CAST("timestamp" AS DOUBLE)'
     if unit == "auto":
-        unit = _detect(connection, table, number, source)
+        unit = _unit(kinds, source, example)
     if unit == "iso":
-        time = 'epoch_us(TRY_CAST("timestamp" AS TIMESTAMPTZ))'
-        return TimestampReading("seconds", "ISO 8601, UTC where no zone is given", time)
+        time = 'TRY_CAST("timestamp" AS TIMESTAMPTZ)'
+        in_range = (
+            f"CASE WHEN isfinite({time}) AND abs(epoch_us({time})) < {LATEST} THEN epoch_us({time}) END"
+        )
+        return TimestampReading("seconds", "ISO 8601, UTC where no zone is given", in_range)
+    if unit == "dates":
+        return TimestampReading("seconds", "dates such as 20240131, UTC", DATED)
     if unit == "order":
         return TimestampReading("order", "an order, not a time", 'TRY_CAST("timestamp" AS DECIMAL(38, 9))')
-    per_second = {"seconds": 1.0} | {name: parts for _, name, parts in UNITS}
-    scale = MICROSECONDS / per_second[unit]
-    # A year beyond 9999 is no time that anyone meant.
+    scale = MICROSECONDS / {name: parts for _, name, parts in UNITS}[unit]
     in_range = (
-        f"CASE WHEN isfinite({number}) AND abs({number}) * {scale} < 2.6e17 "
-        f"THEN CAST(floor({number} * {scale}) AS BIGINT) END"
+        f"CASE WHEN isfinite({NUMBER}) AND abs({NUMBER}) * {scale} < {LATEST} "
+        f"THEN CAST(floor({NUMBER} * {scale}) AS BIGINT) END"
     )
     return TimestampReading("seconds", f"Unix {unit}", in_range)
 
@@ -73,36 +99,32 @@ def _moment(text: str) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _detect(connection: duckdb.DuckDBPyConnection, table: str, number: str, source: str) -> str:
-    rows, numbers, median, times = _sample(connection, table, number)
+def _unit(kinds: Mapping[int, int], source: str, example: Callable[[], str]) -> str:
+    rows = sum(kinds.values())
     if not rows:
         return "seconds"
-    if numbers >= NUMERIC_SHARE * rows and median is not None:
-        if abs(median) < FIRST_SECOND:
-            return "order"
-        return next((name for least, name, _ in UNITS if abs(median) >= least), "seconds")
-    if times >= NUMERIC_SHARE * rows:
+    numbers = rows - kinds.get(TIME, 0) - kinds.get(NEITHER, 0)
+    reached = _median(kinds)
+    if numbers >= NUMERIC_SHARE * rows and reached is not None:
+        dates = sum(count for kind, count in kinds.items() if AS_DATE <= kind < INFINITE)
+        if dates >= DATED_SHARE * numbers:
+            return "dates"
+        return UNITS[abs(reached) - 1][1] if reached else "order"
+    if kinds.get(TIME, 0) >= NUMERIC_SHARE * rows:
         return "iso"
-    (example,) = first_row(
-        connection,
-        f'SELECT any_value("timestamp") FROM {table} WHERE {number} IS NULL AND trim("timestamp") <> \'\'',
-    )
     raise DataError(
-        f"The timestamps of {source} are neither numbers nor ISO 8601 times, for example {example!r}.",
+        f"The timestamps of {source} are neither numbers nor ISO 8601, but such as {form_of(example())}.",
         hint="Convert them, or name another column with --timestamp-column.",
     )
 
 
-def _sample(connection: duckdb.DuckDBPyConnection, table: str, number: str) -> tuple[Any, ...]:
-    """Of rows spread over the table: how many have a value, a number; the median; how many have a time."""
-    (rows,) = first_row(connection, f"SELECT count(*) FROM {table}")
-    found: tuple[Any, ...] = (0, 0, None, 0)
-    for step in (max(1, rows // SAMPLED_ROWS), 1):  # all rows, where those of the sample are all blank
-        if not found[0]:
-            found = first_row(
-                connection,
-                f"SELECT count(*), count({number}), median({number}) FILTER (isfinite({number})), "
-                'count(TRY_CAST("timestamp" AS TIMESTAMPTZ)) '
-                f"FROM {table} WHERE rowid % {step} = 0 AND trim(\"timestamp\") <> ''",
-            )
-    return found
+def _median(kinds: Mapping[int, int]) -> int | None:
+    """How many units the middle number reaches, the upper one of two; None where there is no number."""
+    counts: dict[int, int] = {}
+    for kind, count in kinds.items():
+        if kind < INFINITE:
+            reached = kind - AS_DATE if kind >= AS_DATE else kind
+            counts[reached] = counts.get(reached, 0) + count
+    values = sorted(counts)
+    below = np.cumsum([counts[value] for value in values])
+    return values[int(np.searchsorted(below, below[-1] // 2, side="right"))] if values else None

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recsys_cli.artifacts.digest import DIGEST, check_digest
-from recsys_cli.artifacts.documents import read_document
+from recsys_cli.artifacts.documents import read_signed
 from recsys_cli.errors import ArtifactError
 from recsys_cli.training.run_folder import RUN_FILE
 
@@ -21,7 +21,7 @@ class Unfinished(NamedTuple):
 def check_run(folder: Path) -> Unfinished:
     """Raise ArtifactError, naming the file, where a checkpoint is not as it was written."""
     try:
-        read_document(folder / RUN_FILE, hint=_HINT)
+        read_signed(folder / RUN_FILE, hint=_HINT)
     except FileNotFoundError as error:
         raise ArtifactError(f"{folder} is no unfinished run: it has no {RUN_FILE}.", hint=_HINT) from error
     folders = [child for child in folder.iterdir() if child.name[:1].isdigit()]

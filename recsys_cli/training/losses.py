@@ -7,8 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from recsys_cli.batches.batch import Batch
+from recsys_cli.config.processors import multiplies_bfloat16
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.kernels.cross_entropy import full_softmax_loss, sampled_softmax_loss
+from recsys_cli.kernels.products import Products
 from recsys_cli.models.cross_attention import CrossAttention, sample_candidates
 from recsys_cli.models.recommender import Encoded, Recommender, candidates_of
 
@@ -38,6 +40,7 @@ class _Scene(NamedTuple):
     targets: Float[Array, "rows length dim"]  # their pooled vectors
     weights: Float[Array, "rows length"]  # 1 where there is a target, else 0
     rows: Int[Array, " rows"]  # their numbers in the whole batch
+    products: Products
 
     @property
     def num_items(self) -> int:
@@ -76,7 +79,7 @@ def batch_loss(
     rows = shard.first_row + jnp.arange(batch.items.shape[0])
     encoded = model.encode(batch, attribute_lists, row_keys(encode_key, rows), items)
     weights = (batch.targets > 0).astype(jnp.float32)
-    scene = _Scene(model, encoded, batch, attribute_lists, targets, weights, rows)
+    scene = _Scene(model, encoded, batch, attribute_lists, targets, weights, rows, _products(settings))
     if catalogue is not None:
         retrieval = _full_softmax(scene, catalogue[1:], settings.tile_size)
     else:
@@ -114,7 +117,14 @@ def _full_softmax(scene: _Scene, items: Float[Array, "items dim"], tile_size: in
         jnp.pad(labels, (0, padding)),
         jnp.pad(scene.weights.reshape(-1), (0, padding)),
         tile,
+        scene.products,
     )
+
+
+def _products(settings: TrainSettings) -> Products:
+    """bfloat16 only where a CPU has it in hardware; accelerators go by jax's matmul precision."""
+    allowed = settings.precision in {"auto", "bfloat16"} and jax.default_backend() == "cpu"
+    return "bfloat16" if allowed and multiplies_bfloat16() else "float32"
 
 
 def _cross_attention(
@@ -133,6 +143,7 @@ def _cross_attention(
         candidates_of(numbers, scene.attribute_lists),
         (scene.targets, vectors),
         row_keys(key, scene.rows),
+        scene.products,
     )
     logits = scene.encoded.states @ vectors.T
     return _sampled_softmax(scene, scene.target_logits + target_c, logits + shared_c, numbers)

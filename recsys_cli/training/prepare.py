@@ -17,13 +17,17 @@ from recsys_cli.training.sharing import Sharing, share_rows
 from recsys_cli.training.validation import Validator
 
 LOGGER: Final = logging.getLogger("recsys")
+MOST_ATTRIBUTES: Final = 10_000  # of an item; a step's work grows with the longest list
+MOST_SLOTS: Final = 10**9  # of all items' lists, four bytes each
 
 
 def make_run(source: Dataset, settings: TrainSettings, *, earlier: StoredModel | None) -> Run:
     """What to train on, and how long: the training part, or every event where `earlier` is refitted.
 
-    Raises DataError where there is nothing to learn from, UsageError where rows are too short.
+    Raises DataError where there is nothing to learn from, UsageError where rows are too short
+    or lists of attributes too long.
     """
+    _require_room(source, settings)
     before: Part | None = "validation" if earlier is None and source.split != "none" else None
     sequences = source.sequences
     stops = sequences.cut(before)
@@ -35,7 +39,6 @@ def make_run(source: Dataset, settings: TrainSettings, *, earlier: StoredModel |
             f"{source.path} has nothing to learn from: no user has two events to train on.",
             hint="Give more interactions, or make the dataset with --split none.",
         )
-    _require_room(source, settings)
     return Run(
         settings=settings,
         data=data,
@@ -81,6 +84,14 @@ def _require_room(source: Dataset, settings: TrainSettings) -> None:
             f"A user of {source.path} has {longest} attributes, which leaves no room for events in "
             f"max_length={settings.model.max_length}.",
             hint="Raise max_length, or leave a field out with `recsys preprocess --user-field NAME=ignore`.",
+        )
+
+    longest = int(source.item_attributes.lengths().max(initial=0))
+    if longest > MOST_ATTRIBUTES or longest * source.num_items > MOST_SLOTS:
+        raise UsageError(
+            f"An item of {source.path} has {longest:,} attributes, and the lists of all {source.num_items:,} "
+            "items are padded to the longest one: it is too long.",
+            hint="Leave a field out with `recsys preprocess --item-field NAME=ignore`.",
         )
 
 

@@ -1,6 +1,5 @@
 """Where an unfinished run lives: `MODEL.partial`, until it is a model."""
 
-import json
 import logging
 import os
 import shutil
@@ -10,12 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from recsys_cli.artifacts.atomic import system_errors
+from recsys_cli.artifacts.documents import read_signed, with_digest
 from recsys_cli.artifacts.lock import LOCK, Holder, held_folder
 from recsys_cli.errors import RecsysError, UsageError
 
 LOGGER: Final = logging.getLogger("recsys")
 PARTIAL_SUFFIX: Final = ".partial"
 RUN_FILE: Final = "run.json"
+_AGAIN: Final = "Start the run again without --resume."
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def _claim(folder: Path, identity: dict[str, Any], left: Holder | None, *, resum
     """Make sure the folder's checkpoints are this run's, or start afresh."""
     record = folder / RUN_FILE
     if resume and record.exists():
-        if json.loads(record.read_text(encoding="utf-8")) != identity:
+        if read_signed(record, hint=_AGAIN) != identity:
             raise UsageError(
                 f"The run in {folder} was started with other settings, another dataset or another recsys.",
                 hint="Give the settings it was started with, or leave out --resume to start again.",
@@ -59,7 +60,7 @@ def _claim(folder: Path, identity: dict[str, Any], left: Holder | None, *, resum
         LOGGER.warning("an earlier run in %s did not end%s; %s", folder, who, again)
     _empty(folder)
     scratch = folder / f"{RUN_FILE}.new"
-    scratch.write_text(json.dumps(identity, indent=1, sort_keys=True), encoding="utf-8")
+    scratch.write_bytes(with_digest(identity))
     os.replace(scratch, record)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from recsys_cli.artifacts.atomic import atomic_file
+from recsys_cli.artifacts.documents import with_digest
 from recsys_cli.artifacts.lock import held_lock
 from recsys_cli.artifacts.manifest import (
     MANIFEST,
     SCHEMA_VERSION,
-    _with_digest,
     open_artifact,
     writing_artifact,
 )
@@ -25,7 +25,7 @@ def write(path, text, *, overwrite=False, kind="dataset"):
 
 def signed(manifest):
     """The manifest as somebody would write it who knows how."""
-    return _with_digest(json.loads(manifest))
+    return with_digest(json.loads(manifest))
 
 
 def test_a_version_is_read_back_and_the_one_before_stays_until_the_next(tmp_path):

@@ -3,6 +3,7 @@
 import logging
 import os
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -100,6 +101,15 @@ def test_when_every_checkpoint_is_damaged_a_file_of_the_newest_is_named(saved):
         pytest.raises(ArtifactError, match="/2/document/metadata is dam"),
     ):
         checkpoints.latest()
+
+
+def test_a_clock_that_jumps_does_not_end_a_save(tmp_path, monkeypatch):
+    now, jumps = time.time, iter(range(10**6))
+    monkeypatch.setattr(time, "time", lambda: now() + (-1) ** next(jumps) * 400 * 86_400)
+    with open_checkpoints(tmp_path / "c") as checkpoints:
+        for number in (1, 2):
+            checkpoints.save(number, arrays(number), {})
+        assert checkpoints.latest() == 2
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_the_script_for_bash_is_printed_under_bash():
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("recsys ", {"preprocess", "train", "score", "evaluate"}),
+        ("recsys ", {"preprocess", "train", "score", "evaluate", "check", "diff", "doctor"}),
         ("recsys tr", {"train"}),
         ("recsys train --pres", {"--preset"}),
         ("recsys train --preset b", {"balanced", "best"}),

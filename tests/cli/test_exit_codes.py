@@ -116,6 +116,16 @@ def test_ctrl_c_is_exit_130_even_where_a_library_makes_something_else_of_it(run,
     assert outcome.stderr == "error: interrupted.\n"
 
 
+def test_ctrl_c_says_that_it_interrupted(run, stages):
+    def interrupted(*arguments, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    sys.modules["recsys_cli.stages.train"].train = interrupted
+    outcome = run(*TRAIN)
+    assert (outcome.code, outcome.stderr) == (130, "error: interrupted.\n")
+
+
 WAITING = """
 import pathlib, sys, time, types
 from recsys_cli.cli import device, main

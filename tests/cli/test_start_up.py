@@ -32,7 +32,13 @@ def test_help_answers_at_once():
     assert min(times) < 0.6
 
 
-@pytest.mark.parametrize("command", [[], ["preprocess"], ["train"], ["score"], ["evaluate"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [], ["preprocess"], ["train"], ["score"], ["evaluate"], ["run"], ["status"], ["check"], ["diff"],
+        ["doctor"],
+    ],
+)  # fmt: skip
 def test_every_command_has_help(run, command):
     outcome = run(*command, "--help")
     assert outcome.code == 0

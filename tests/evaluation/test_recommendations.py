@@ -104,10 +104,13 @@ def changed(**columns):
 
 
 WRONG = {
-    "a rank twice": (changed(rank=[1, 1, 2, 1, 1, 1]), "user b has rank 1 where rank 2 should be"),
-    "a gap": (changed(rank=[3, 1, 2, 1, 1, 1]), "user b has rank 3 where rank 2 should be"),
-    "from zero": (changed(rank=[1, 0, 1, 0, 0, 0]), "has rank 0 where rank 1 should be"),
-    "an item twice": (changed(item_id=["x", "007", "007", "007", "y", "z"]), "user a has item 007 twice"),
+    "a rank twice": (changed(rank=[1, 1, 2, 1, 1, 1]), "row 5 has rank 1 where its user's rank 2 should be"),
+    "a gap": (changed(rank=[3, 1, 2, 1, 1, 1]), "row 1 has rank 3 where its user's rank 2 should be"),
+    "from zero": (changed(rank=[1, 0, 1, 0, 0, 0]), "has rank 0 where its user's rank 1 should be"),
+    "an item twice": (
+        changed(item_id=["x", "007", "007", "007", "y", "z"]),
+        "the item of row 3 is in its user's list twice",
+    ),
     "no ranks": (changed().drop(columns="rank"), "no column rank; it has user_id, item_id, score"),
     "no users": (changed().drop(columns="user_id"), "no column user_id"),
     "a blank id": (changed(user_id=["b", "a", None, "c", "b", "d"]), "user_id of .* is blank in row 3"),

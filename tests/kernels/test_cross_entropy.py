@@ -7,24 +7,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys_cli.config.processors import multiplies_bfloat16
 from recsys_cli.kernels import references
 from recsys_cli.kernels.cross_entropy import full_softmax_loss, sampled_softmax_loss
 
+ROUNDING = {"float32": 1e-6, "bfloat16": 2.0**-8}  # of a product of two rounded numbers
 
-@settings(max_examples=25, deadline=None)
+
+@pytest.mark.parametrize("products", ["float32", "bfloat16"])
+@settings(max_examples=8, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 6), st.integers(2, 11), st.integers(1, 5), st.integers(0, 99))
-def test_the_tiled_loss_and_its_gradients_equal_the_plain_ones(tiles, tile, items, dim, seed):
+def test_the_tiled_loss_and_its_gradients_equal_the_plain_ones(products, tiles, tile, items, dim, seed):
+    if products == "bfloat16" and not multiplies_bfloat16():
+        pytest.skip("this processor does not multiply bfloat16")
     rng = np.random.default_rng(seed)
     targets = tiles * tile
-    states = 2 * rng.normal(size=(targets, dim)).astype(np.float32)
-    vectors = 2 * rng.normal(size=(items, dim)).astype(np.float32)
+    states = rng.normal(size=(targets, dim)).astype(np.float32)
+    vectors = rng.normal(size=(items, dim)).astype(np.float32)
     labels = rng.integers(0, items, targets)
     weights = rng.integers(0, 2, targets).astype(np.float32)
     plain = references.softmax_loss(states, vectors, labels, weights)
     states, vectors, labels, weights = map(jnp.asarray, (states, vectors, labels, weights))
-    tiled = jax.value_and_grad(full_softmax_loss, argnums=(0, 1))(states, vectors, labels, weights, tile)
+    tiled = jax.value_and_grad(full_softmax_loss, argnums=(0, 1))(
+        states, vectors, labels, weights, tile, products
+    )
+    largest = float(jnp.linalg.norm(states, axis=1).max() * jnp.linalg.norm(vectors, axis=1).max())
+    scale = targets * max(1.0, largest, float(jnp.abs(vectors).max()), float(jnp.abs(states).max()))
     for got, wanted in zip(jax.tree.leaves(tiled), jax.tree.leaves(plain), strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-5)
+        np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2 * ROUNDING[products] * scale)
 
 
 def test_large_logits_do_not_overflow():

@@ -175,7 +175,7 @@ COMMANDS = {
     "preprocess": ("preprocess", "interactions.csv", "--items", "items.csv", "--users", "users.csv"),
     "train": ("train", "data", "--config", "train.toml"),
     "score": ("score", "model", "--dataset", "data", "--top-k", 10, "--candidates", 20, "--show", 0),
-    "evaluate": ("evaluate", "model", "data", "--split", "test", "--candidates", 20),
+    "evaluate": ("evaluate", "model", "data", "--candidates", 20),
 }
 OUTPUTS = {
     "preprocess": "data",
@@ -197,6 +197,10 @@ class Again:
 
     def arguments(self, command: str, output: Path) -> list[str]:
         return [str(word) for word in (*COMMANDS[command], "--output", output)]
+
+    def output(self, command: str) -> str:
+        """What the command's output is called in the folder."""
+        return OUTPUTS[command]
 
     def old(self, command: str, place: Path) -> Path:
         """A copy of what the command made, in the folder `place`."""

@@ -1,6 +1,8 @@
 """The system says no, in the middle of every command: one sentence, exit 7, and the old output is whole."""
 
+import contextlib
 import gzip
+import importlib
 import os
 import shutil
 import subprocess
@@ -11,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
+from recsys_cli.cli import memory
 from recsys_cli.tables import load
 
 
@@ -91,7 +94,13 @@ def assert_refused(finished, code: int, *words: str) -> None:
         assert word in errors[0]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+# Training takes seconds: the long suite has it.
+QUICK = [
+    pytest.param(command, marks=pytest.mark.faults if command == "train" else []) for command in COMMANDS
+]
+
+
+@pytest.mark.parametrize("command", QUICK)
 def test_a_full_disk(again, disk, command):
     output = again.old(command, disk)
     fill(disk, leave=8 * KIB)
@@ -141,12 +150,12 @@ def test_a_folder_that_cannot_be_written(again, tmp_path, read_only, command):
 MOMENTS = {  # of each command, a function that is called while the output is held
     "preprocess": "recsys_cli.stages.preprocess.apply_rules",
     "train": "recsys_cli.stages.train.write_model_files",
-    "score": "recsys_cli.stages.score.write_table",
+    "score": "recsys_cli.stages.score.recommendations_table",
     "evaluate": "recsys_cli.artifacts.atomic.sync",
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", QUICK)
 def test_a_folder_that_vanishes(again, tmp_path, monkeypatch, command):
     place = tmp_path / "place"
     place.mkdir()
@@ -162,7 +171,8 @@ def test_a_folder_that_vanishes(again, tmp_path, monkeypatch, command):
 def at_the_moment(monkeypatch, name: str, fault) -> None:
     """Have a fault happen just before a function does its work, the first time."""
     module, _, function = name.rpartition(".")
-    work = getattr(sys.modules[module], function)
+    place = importlib.import_module(module)
+    work = getattr(place, function)
     faults = [fault]
 
     def faulty(*arguments, **options):
@@ -170,7 +180,7 @@ def at_the_moment(monkeypatch, name: str, fault) -> None:
             faults.pop()(*arguments, **options)
         return work(*arguments, **options)
 
-    monkeypatch.setattr(sys.modules[module], function, faulty)
+    monkeypatch.setattr(place, function, faulty)
 
 
 SPOILT = {
@@ -191,7 +201,7 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
         path.write_bytes(gzip.compress((pipeline.folder / "interactions.csv").read_bytes()))
     else:
         shutil.copyfile(pipeline.folder / "interactions.csv", path)
-    at_the_moment(monkeypatch, "recsys_cli.tables.load.load_files", lambda *a, **o: SPOILT[change](path))
+    at_the_moment(monkeypatch, "recsys_cli.tables.load.open_files", lambda *a, **o: SPOILT[change](path))
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, name)
     assert not (tmp_path / "data").exists()
@@ -199,14 +209,15 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
 
 def test_a_file_that_grows_after_it_was_read_is_not_read_in_halves(again, tmp_path, monkeypatch, pipeline):
     path = Path(shutil.copyfile(pipeline.folder / "interactions.csv", tmp_path / "i.csv"))
-    read = load.load_files
+    read = load.open_files
 
+    @contextlib.contextmanager
     def grow_after(*arguments, **options):
-        loaded = read(*arguments, **options)
-        SPOILT["grows"](path)
-        return loaded
+        with read(*arguments, **options) as parts:
+            yield parts
+            SPOILT["grows"](path)
 
-    monkeypatch.setattr(load, "load_files", grow_after)
+    monkeypatch.setattr(load, "open_files", grow_after)
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, "i.csv", "changed")
 
@@ -219,7 +230,7 @@ def limited(limit: str, arguments: list[str], folder: Path) -> Finished:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=60,
     )
     return Finished(finished.returncode, finished.stdout, finished.stderr)
 
@@ -235,3 +246,27 @@ def test_files_that_may_not_be_so_large(pipeline, again, tmp_path, command):
     finished = limited("ulimit -f 1", arguments, pipeline.folder)
     assert_refused(finished, 7, "larger")
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_too_little_address_space_for_the_libraries(pipeline, again, tmp_path, command):
+    output = again.old(command, tmp_path)
+    before = contents(tmp_path)
+    arguments = [*again.arguments(command, output), "--overwrite"]
+    finished = limited("ulimit -v 700000", arguments, pipeline.folder)
+    assert_refused(finished, 7, "ulimit -v", "683 MiB")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("more", [0, 50, 100, 200, 400])
+def test_memory_that_is_just_too_little(pipeline, again, tmp_path, command, more):
+    output = again.old(command, tmp_path)
+    before = contents(tmp_path)
+    arguments = [*again.arguments(command, output), "--overwrite", "--threads", "1"]
+    least = memory.TABLES if command == "preprocess" else memory.MODELS
+    finished = limited(f"ulimit -v {(least >> 10) + more * KIB}", arguments, pipeline.folder)
+    if finished.code != 0:
+        assert_refused(finished, 7, "memory")
+        assert contents(tmp_path) == before

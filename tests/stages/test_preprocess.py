@@ -326,6 +326,9 @@ def test_minimum_events_are_applied_until_nothing_changes(make):
 def test_nothing_left_is_a_sentence(make):
     with pytest.raises(DataError, match="No event is left"):
         make(["u,i,1,1600000000"], min_user_events=2)
+    with pytest.raises(DataError, match="No event is left: 1 of 1 rows are rejected") as error:
+        make(["u,i,x,1600000000"], max_rejects=1)
+    assert "--min-user-events" not in error.value.hint
 
 
 ITEM_ROWS = ("item_id,title,genres,year", ["x,The X,a|b,1990", "y,Why,,2001", "z,Zed,b| a |b,"])
@@ -469,7 +472,7 @@ def test_a_missing_file_and_a_glob_without_a_match_are_said(make):
 
 
 def test_a_format_that_no_suffix_tells_is_asked_for(make, tmp_path):
-    path = write(tmp_path / "events.dat", HEADER, ROWS)
+    path = write(tmp_path / "events.data", HEADER, ROWS)
     with pytest.raises(UsageError, match="no suffix that tells its format"):
         make(paths=[path])
     assert make(paths=[path], format="csv")[0].used == 24
@@ -480,6 +483,59 @@ def test_bytes_that_are_not_utf8_reject_their_row_alone(make, tmp_path):
     path.write_bytes(path.read_bytes() + b"u\xff,1,1,1600000000\n")
     result, _ = make(paths=[path])
     assert result.rejected == {"not UTF-8 text": 1}
+    assert [note for note in result.notes if "line 242. If the file is in another encoding" in note]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_file_in_another_encoding_is_refused_until_its_encoding_is_named(make, tmp_path, suffix):
+    words = ["e", *[f"é{n}" for n in range(9)]]
+    rows = [f"u,{word},1,1600000000" for word in words]
+    if suffix == "jsonl":
+        rows = [f'{{"user": "u", "item": "{word}"}}' for word in words]
+    path = tmp_path / f"e.{suffix}"
+    lines = [HEADER, *rows] if suffix == "csv" else rows
+    path.write_bytes("\n".join(lines).encode("latin-1"))
+    with pytest.raises(
+        DataError, match=f"not UTF-8 text .9.; the first is .* line {len(lines) - 8}"
+    ) as error:
+        make(paths=[path])
+    assert "--encoding latin-1" in error.value.hint
+    assert make(paths=[path], encoding="latin-1")[1].item_ids.to_pylist() == words
+
+
+def test_the_files_of_movielens_are_read_as_they_are(make, tmp_path):
+    films = ["1::Cidade de Deus (2002)::Crime|Drama", "2::Amélie (2001)::Comedy"]
+    for name, lines in {
+        "ratings": ["1::1::5::978300760", "1::2::3::978302109", "2::2::4::978301968"],
+        "movies": films,
+        "users": ["1::F::1::10::48067", "2::M::56::16::70072"],
+    }.items():
+        (tmp_path / f"{name}.dat").write_bytes("\n".join(lines).encode("latin-1") + b"\n")
+    result, dataset = make(
+        paths=[tmp_path / "ratings.dat"],
+        items=tmp_path / "movies.dat",
+        users=tmp_path / "users.dat",
+        encoding="latin-1",
+    )
+    assert result.recognised["timestamps"] == "Unix seconds"
+    assert histories(dataset) == {1: [1, 2], 2: [2]}
+    assert dataset.titles == ["Cidade de Deus (2002)", "Amélie (2001)"]
+    assert attributes_of(dataset, "item") == {1: ["genres=Crime", "genres=Drama"], 2: ["genres=Comedy"]}
+    assert "gender=F" in attributes_of(dataset, "user")[1]
+
+
+def test_the_files_of_recbole_are_read_as_they_are(make, tmp_path):
+    (tmp_path / "x.inter").write_text(
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t7\t5\t978300760\n2\t8\t3\t978302109\n"
+    )
+    (tmp_path / "x.item").write_text(
+        "item_id:token\tmovie_title:token_seq\tclass:token_seq\n7\tCity of God\tCrime Drama\n8\tUp\tDrama\n"
+    )
+    result, dataset = make(paths=[tmp_path / "x.inter"], items=tmp_path / "x.item")
+    assert result.recognised["user"] == "user_id"
+    assert histories(dataset) == {1: [7], 2: [8]}
+    assert attributes_of(dataset, "item") == {7: ["class=Crime", "class=Drama"], 8: ["class=Drama"]}
+    assert dataset.titles == ["City of God", "Up"]
 
 
 def test_columns_may_be_named_like_sql(make):
@@ -626,8 +682,15 @@ def test_a_line_that_is_no_json_is_rejected_in_its_own_words(make, tmp_path):
     path = tmp_path / "e.jsonl"
     path.write_text('{"user":"u","item":"i"}\n\nnonsense\n[1]\n{"user":"u"}\n')
     result, dataset = make(paths=[path], max_rejects=1)
-    assert result.rejected == {"no JSON object with these columns": 2, "the item is blank": 1}
-    assert [row["line"] for row in rejects(dataset)] == [3, 4, 5]
+    assert result.rejected == {
+        "no JSON object with these columns": 2,
+        "the item is blank, a list or an object": 1,
+    }
+    assert [(row["line"], row["raw"]) for row in rejects(dataset)] == [
+        (3, "nonsense"),
+        (4, "[1]"),
+        (5, '{"user":"u"}'),
+    ]
 
 
 def test_a_table_of_items_without_rows_is_refused(make):
@@ -638,4 +701,4 @@ def test_a_table_of_items_without_rows_is_refused(make):
 def test_a_table_that_shares_no_id_with_the_events_is_noted_with_examples(make):
     result, _ = make(["u,1,1,1600000000", "u,2,1,1600000001"], items=("item_id,title", ["01,a", "02,b"]))
     [note] = [note for note in result.notes if "with events" in note]
-    assert "such as '1', while the table has ids such as '01'" in note
+    assert "written as '9', while the table's are written as '99'" in note

@@ -33,7 +33,7 @@ def test_a_named_column_wins_over_a_usual_name():
     [
         (["a;b;c"], "separated by ';'", "commas"),
         (["a\tb"], "separated by tabs", "tsv"),
-        (["u0", "i0", "4", "1700000000"], "look like data", "first line"),
+        (["u0", "i0", "4", "1700000000"], "looks like data", "first line"),
         (["who", "what"], "its columns are 'who', 'what'", "--user-column"),
         (["x" * 5000], "x…'", "--user-column"),
         ([f"c{n}" for n in range(50)], "'c19' …", "--user-column"),

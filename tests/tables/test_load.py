@@ -28,7 +28,7 @@ def load(tmp_path):
             )
             rows = connection.execute("SELECT * FROM frame ORDER BY rowid").fetchall()
             connection.execute("DROP TABLE frame")
-            return rows, given.text_roles, given.fingerprints["frame"]
+            return rows, given.loaded.text_roles, given.fingerprints["frame"]
 
         yield run
 

@@ -150,3 +150,105 @@ def test_lists_in_json_lines_are_separated_values_and_other_cells_of_the_column_
     rows = connection.execute("SELECT a FROM loaded ORDER BY rowid").fetchall()
     wanted = ["x|y", "z", None, "", "5", '{"k":1}', "[not a list", '["p"]|2', None]
     assert [row[0] for row in rows] == wanted
+
+
+def read(connection, path, *, table="interactions", encoding="utf-8", single=()):
+    [source] = find_sources([path], "auto", path.parent, encoding=encoding, table=table)
+    rejects, columns = Rejects(), {name: name for name in source.names}
+    loaded = load_files(
+        connection, "loaded", [source], [columns], rejects, scratch=path.parent, single=single
+    )
+    return connection.execute("SELECT * FROM loaded ORDER BY rowid").fetchall(), loaded, rejects.frame()
+
+
+def test_files_with_colons_have_no_quotes_and_name_their_lines(connection, tmp_path):
+    content = '1::a"b::5::10\n\n2::"c::4::11\n3::d::4\n4:::e::f:::12\n5::g,h::\t::13\n'
+    (tmp_path / "x.dat").write_text(content)
+    rows, loaded, rejects = read(connection, tmp_path / "x.dat")
+    assert rows == [
+        ("1", 'a"b', "5", "10"),
+        ("2", '"c', "4", "11"),
+        ("4", ":e", "f", ":12"),
+        ("5", "g,h", "\t", "13"),
+    ]
+    assert loaded.place(np.arange(4))[1].tolist() == [1, 3, 5, 6]
+    assert rejects[["line", "reason", "raw"]].values.tolist() == [[4, "too few columns", "3::d::4"]]
+
+
+def test_sequences_of_recboles_files_are_several_values(connection, tmp_path):
+    content = "item_id:token\tgenres:token_seq\n1\tWar  Crime \n2\t\n3\tWar\n"
+    (tmp_path / "x.item").write_text(content)
+    assert read(connection, tmp_path / "x.item")[0] == [("1", "War|Crime"), ("2", None), ("3", "War")]
+
+
+def test_an_id_that_is_a_sequence_is_refused(connection, tmp_path):
+    (tmp_path / "x.inter").write_text("user_id:token\titem_id:token_seq\n1\t2 3\n")
+    with pytest.raises(DataError, match="column 'item_id' holds lists"):
+        read(connection, tmp_path / "x.inter", single=("user_id", "item_id"))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[["1"], ["2"]], [{"a": 1}, {"a": 2}], pa.array([[("k", 1)]] * 2, pa.map_(pa.string(), pa.int8()))],
+)
+def test_an_id_in_parquet_that_is_no_single_value_is_refused(connection, tmp_path, cells):
+    pq.write_table(pa.table({"user": cells, "item": [1, 2]}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=r"x.parquet's column 'user' holds lists or objects"):
+        read(connection, tmp_path / "x.parquet", single=("user", "item"))
+
+
+def test_an_id_in_json_that_is_no_single_value_is_a_blank(connection, tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"user":["a"],"t":["b"]}\n{"user":{"k":1}}\n{"user":"c"}\n')
+    rows, loaded, _ = read(connection, tmp_path / "x.jsonl", single=("user",))
+    assert rows == [("b", None), (None, None), (None, "c")]
+    rejects = Rejects()
+    loaded.reject(rejects, np.array([0, 1]), ["the user is blank"] * 2, ["b,", ","])
+    assert rejects.frame()[["line", "reason", "raw"]].values.tolist() == [
+        [1, "the user is blank, a list or an object", '{"user":["a"],"t":["b"]}'],
+        [2, "the user is blank, a list or an object", '{"user":{"k":1}}'],
+    ]
+
+
+def test_an_only_column_of_json_holds_its_values(connection, tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"user":"a"}\n["user"]\n{"user":1}\n')
+    assert read(connection, tmp_path / "x.jsonl")[0] == [("a",), (None,), ("1",)]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["latin-1", "cp1252", "utf-16", "utf-16-be", "utf-32", "shift_jis", "utf-8-sig"]
+)
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst", ".dat"])
+def test_text_in_an_encoding_that_is_named_is_read(connection, tmp_path, encoding, suffix):
+    word = "テスト" if encoding == "shift_jis" else "Café"
+    between = "::" if suffix == ".dat" else ","
+    lines = [between.join(("user", "item")), between.join((word, "1")), "refused", between.join(("x", "2"))]
+    content = "\n".join(lines).encode(encoding)
+    if suffix.endswith("gz"):
+        content = gzip.compress(content)
+    if suffix.endswith("zst"):
+        content = pa.compress(content, codec="zstd", asbytes=True)
+    (tmp_path / f"x{suffix}").write_bytes(content)
+    rows, loaded, rejects = read(connection, tmp_path / f"x{suffix}", encoding=encoding)
+    assert [row[:2] for row in rows][-2:] == [(word, "1"), ("x", "2")]
+    assert loaded.place(np.arange(len(rows)))[1].tolist()[-2:] == [2, 4]
+    assert rejects["line"].tolist() == [3]
+
+
+def test_bytes_that_are_not_in_the_named_encoding_are_said_with_their_line(connection, tmp_path):
+    (tmp_path / "x.csv").write_bytes(b"user,item\n" + b"a,1\n" * 500_000 + b"\x81,2\n")
+    with pytest.raises(DataError, match="line 500002 is not cp1252 text"):
+        read(connection, tmp_path / "x.csv", encoding="cp1252")
+
+
+def test_text_of_json_is_known_in_whatever_line_it_is(connection, tmp_path):
+    lines = ['{"user": 1, "item": 2}'] * 20_000 + ['{"user": "1", "item": 2}']
+    (tmp_path / "x.jsonl").write_text("\n".join(lines))
+    assert read(connection, tmp_path / "x.jsonl")[1].text_roles == {"user"}
+
+
+def test_a_zstd_file_that_was_cut_is_said(connection, tmp_path):
+    numbers = np.random.default_rng(0).integers(0, 10**9, 90_000)
+    packed = pa.compress("\n".join(["a", *map(str, numbers)]).encode(), codec="zstd", asbytes=True)
+    (tmp_path / "x.csv.zst").write_bytes(packed[:-9])
+    with pytest.raises(DataError, match=r"x.csv.zst is not a whole zstd file: Truncated"):
+        read(connection, tmp_path / "x.csv.zst")

@@ -45,24 +45,16 @@ def test_what_a_parquet_file_calls_text_is_text(tmp_path, kind, is_text):
     assert only(tmp_path / "x.parquet", tmp_path).text_columns == ({"user"} if is_text else set())
 
 
-def test_keys_of_json_lines_are_columns_and_say_which_are_text(tmp_path):
-    path = put(tmp_path / "x.jsonl", b'{"user":"1","item":2}\nnonsense\n{"item":"3","rating":1.5}\n')
-    source = only(path, tmp_path)
-    assert source.names == ("user", "item", "rating")
-    assert source.text_columns == {"user", "item"}
-
-
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
-def test_a_byte_order_mark_before_json_is_left_out(tmp_path, name):
-    content = b'\xef\xbb\xbf{"user":1,"item":2}\n'
+def test_keys_of_json_lines_are_columns(tmp_path, name):
+    content = b'\xef\xbb\xbf{"user":"1","item":2}\nnonsense\n{"item":"3","rating":1.5}\n[1]\n{"":1}\n'
     path = put(tmp_path / name, gzip.compress(content) if name.endswith("gz") else content)
-    source = only(path, tmp_path)
-    assert source.path.read_bytes() == content[3:]
-    assert source.label == str(path)
+    assert only(path, tmp_path).names == ("item", "rating", "user")
 
 
-def test_standard_input_may_be_gzipped(tmp_path, monkeypatch):
-    content = gzip.compress(b"user,item\na,b\n")
+@pytest.mark.parametrize("pack", [gzip.compress, lambda text: pa.compress(text, codec="zstd", asbytes=True)])
+def test_standard_input_may_be_packed(tmp_path, monkeypatch, pack):
+    content = pack(b"user,item\na,b\n")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
     source = only("-", tmp_path)
     assert (source.label, source.names) == ("standard input", ("user", "item"))
@@ -81,7 +73,18 @@ def test_a_pipe_is_read_once_and_whole(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("x.csv", "user,item\n".encode("utf-16"), "UTF-16"),
+        ("x.csv", "user,item\n".encode("utf-16"), "UTF-16 text"),
+        ("x.csv", "user,item\n".encode("utf-32"), "UTF-32 text"),
+        ("x.csv", "user,item\n".encode("utf-32-le"), "UTF-32 text"),
+        ("x.csv", "user,item\n".encode("utf-32-be"), "UTF-32 text"),
+        ("x.csv", "user,prénom\n".encode("latin-1"), "line 1 is not UTF-8 text"),
+        ("x.dat", b"user,item\n1,2\n", "no '::' in its first line"),
+        ("x.csv.zst", b"user,item\n1,2\n", "is not a whole zstd file"),
+        (
+            "x.jsonl.zst",
+            pa.compress(b'{"user":1}\n' * 999, codec="zstd", asbytes=True)[:20],
+            "not a whole zstd",
+        ),
         ("x.csv", "user,item\n".encode("utf-16-le"), "UTF-16"),
         ("x.csv", "user,item\n".encode("utf-16-be"), "UTF-16"),
         ("x.jsonl", '{"user":1}\n'.encode("utf-16"), "UTF-16"),
@@ -109,7 +112,7 @@ def test_parquet_columns_that_differ_by_case_alone_are_refused(tmp_path):
         (b"PK\x03\x04\x14\x00", "is a zip archive or a spreadsheet"),
         (b"BZh91AY&SY", "is packed with bzip2"),
         (b"\xfd7zXZ\x00\x00", "is packed with xz"),
-        (b"\x28\xb5\x2f\xfd\x04\x00", "is packed with zstd"),
+        (b"\x28\xb5\x2f\xfd\x04\x00", "is packed with zstd, and its name does not say so"),
     ],
 )
 def test_what_is_packed_is_known_by_its_first_bytes(tmp_path, content, said):
@@ -157,5 +160,31 @@ def test_what_engines_leave_beside_the_parts_of_a_folder_is_no_part(tmp_path):
 
 
 def test_a_key_may_first_be_met_far_down(tmp_path):
-    lines = ['{"user": "u", "item": 1}'] * 5000 + ['{"user": "u", "item": 1, "rating": 3}']
+    lines = ['{"user": "u", "item": 1}'] * 20_000 + ['{"user": "u", "item": 1, "rating": 3}']
     assert "rating" in only(put(tmp_path / "x.jsonl", "\n".join(lines).encode()), tmp_path).names
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "names"),
+    [
+        ("interactions", b"1::2", ("user_id", "item_id")),
+        ("interactions", b"1::2::3", ("user_id", "item_id", "rating")),
+        ("interactions", b"1::2::3::4", ("user_id", "item_id", "rating", "timestamp")),
+        ("interactions", b"1::2::3::4::5", ("user_id", "item_id", "rating", "timestamp", "column 5")),
+        ("items", b"1::Film (1999)::War|Crime", ("item_id", "title", "genres")),
+        ("items", b"1::War", ("item_id", "column 2")),
+        ("users", b"1::F::1::10::48067", ("user_id", "gender", "age", "occupation", "zip_code")),
+        ("users", b"1::F::1", ("user_id", "column 2", "column 3")),
+    ],
+)
+def test_files_without_a_header_have_the_columns_of_movielens(tmp_path, table, line, names):
+    path = put(tmp_path / "x.dat", line + b"\n")
+    [source] = find_sources([path], "auto", tmp_path, table=table)
+    assert source.names == names
+
+
+def test_types_are_no_part_of_the_names_in_recboles_files(tmp_path):
+    header = b"item_id:token\tmovie_title:token_seq\tgenres:token_seq\tyear:float\tplain\tb:c\t:token\n"
+    source = only(put(tmp_path / "x.item", header), tmp_path)
+    assert source.names == ("item_id", "movie_title", "genres", "year", "plain", "b:c", ":token")
+    assert source.list_columns == {"genres"}

@@ -51,6 +51,33 @@ def test_parts_of_a_second_order_events():
     ]
 
 
+@pytest.mark.parametrize(
+    ("values", "moments"),
+    [
+        (["20200913", "20200914"], [1_599_955_200_000_000, 1_600_041_600_000_000]),
+        (["20200913122640", " 20200913122641 "], [1_600_000_000_000_000, 1_600_000_001_000_000]),
+        (["19000101", "21991231"] * 20 + ["20240230", "x"], [-2_208_988_800_000_000, 7_258_032_000_000_000]),
+    ],
+)
+def test_numbers_that_are_dates_of_the_calendar_are_dates(values, moments):
+    reading, found = read(values)
+    assert (reading.kind, reading.words) == ("seconds", "dates such as 20240131, UTC")
+    assert found[:2] == moments
+    assert found[40:] == [None] * len(values[40:])
+
+
+def test_positions_that_look_like_a_few_dates_are_an_order():
+    assert read([str(n) for n in range(20_240_100, 20_240_140)])[0].kind == "order"
+    assert read(["20240131"], unit="seconds")[1] == [20_240_131_000_000]
+
+
+@pytest.mark.parametrize(
+    "value", ["infinity", "-infinity", "99999-01-01T00:00:00Z", "2024-02-30", "290000-01-01"]
+)
+def test_times_that_nobody_meant_are_none(value):
+    assert read(["2020-09-13T12:26:40Z", value])[1] == [1_600_000_000_000_000, None]
+
+
 @pytest.mark.parametrize("values", [["0", "1", "2"], ["5", "3"], ["0.25", "0.125"], ["-1", "7"]])
 def test_small_numbers_are_an_order(values):
     reading, order = read(values)
@@ -70,8 +97,8 @@ def test_what_is_no_time_is_null_and_not_a_crash(value, common):
     assert None not in moments[:-1]
 
 
-def test_a_column_without_times_is_said_with_an_example():
-    with pytest.raises(DataError, match=r"timestamps of x.csv are neither .* 'soon'"):
+def test_a_column_without_times_is_said_with_how_one_is_written():
+    with pytest.raises(DataError, match=r"timestamps of x.csv are neither .* 'aaaa'"):
         read(["soon", "soon", " "])
 
 
