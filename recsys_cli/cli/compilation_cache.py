@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from recsys_cli.config.processors import usable_processors
+from recsys_cli.config.processors import processor_lines, usable_processors
 
 LOGGER: Final = logging.getLogger("recsys")
 DIRECTORY: Final = "JAX_COMPILATION_CACHE_DIR"  # jax's own variable: what it names is used as it is
@@ -84,12 +84,7 @@ def machine() -> str:
 def _instructions() -> str:
     """What Linux says of the first processor's model and instructions; empty elsewhere."""
     wanted = ("model name", "flags", "Features", "CPU part")
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
-            first = list(iter(lambda: stream.readline().rstrip("\n"), ""))
-    except OSError:
-        return ""
-    return "\n".join(line for line in first if line.startswith(wanted))
+    return "\n".join(line for line in processor_lines() if line.startswith(wanted))
 
 
 def _prune(folder: Path, limit: int) -> None:

@@ -90,7 +90,7 @@ def attend_to_shared_tokens(
 
 def full_sort(states: Floats, vectors: Floats, excluded: Integers, k: int) -> tuple[Floats, Integers]:
     """Scores and columns of the k best, best first, equal scores by column; excluded ones score -inf."""
-    scores = states @ vectors.T
+    scores = np.vecdot(states[:, None], vectors)  # a dot product a pair, as the search scores them
     for row, columns in zip(scores, excluded, strict=True):
         row[columns[columns < len(vectors)]] = -np.inf
     columns = np.argsort(-scores, axis=1, kind="stable")[:, :k]

@@ -71,17 +71,17 @@ class Searched:
         scores = np.full((len(states), keep), -np.inf, np.float32)
         columns = np.zeros((len(states), keep), np.int32)
         excluded, width = self._places(excluded), min(keep, len(self.columns))
+        at_once = self.catalogue.users_at_a_time(width)
 
         def search(first: int) -> None:
-            users = slice(first, first + self.catalogue.users_at_a_time)
+            users = slice(first, first + at_once)
             found = best_items(states[users], self.catalogue, excluded[users], width)
-            order = np.argsort(found[1], axis=1)
-            scores[users, :width] = np.take_along_axis(found[0], order, 1)
-            columns[users, :width] = self.columns[np.take_along_axis(found[1], order, 1)]
+            scores[users, :width], places = _by_column(*found)
+            columns[users, :width] = places if self.allowed is None else self.columns[places]
 
         if width:
             with ThreadPoolExecutor(usable_processors()) as pool:
-                list(pool.map(search, range(0, len(states), self.catalogue.users_at_a_time)))
+                list(pool.map(search, range(0, len(states), at_once)))
         return scores, columns
 
     def _places(self, excluded: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -91,3 +91,10 @@ class Searched:
         places = np.full(len(self.allowed) + 1, len(self.columns), np.int32)
         places[self.columns] = np.arange(len(self.columns))
         return places[excluded]
+
+
+def _by_column(scores: NDArray[np.float32], columns: NDArray[np.int32]) -> Found:
+    """Each row in the order of its columns; sorting integers that hold both is faster than `argsort`."""
+    keys = (columns.astype(np.int64) << 32) | scores.view(np.uint32)
+    keys.sort(axis=1)
+    return keys.astype(np.uint32).view(np.float32), (keys >> 32).astype(np.int32)

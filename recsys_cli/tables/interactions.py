@@ -20,9 +20,9 @@ from recsys_cli.tables.reader import (
     Rejects,
     first_row,
     forget_refused,
-    insert,
     load_parts,
     name,
+    run,
 )
 from recsys_cli.tables.timestamps import (
     KIND,
@@ -106,14 +106,13 @@ def _read_ids(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], kind
 
     Events hold the four bytes of a code. `kinds` (kind, rows) counts the rows of each kind of timestamp.
     """
-    columns = '"user", item, kind'
     connection.execute('CREATE TABLE seen ("user" VARCHAR, item VARCHAR, kind TINYINT, rows BIGINT)')
     for part in parts:
-        insert(
+        run(
             connection,
-            "seen",
             part,
-            f"SELECT {columns}, count(*) FROM (SELECT *, {kind} AS kind FROM ({part.query})) "
+            'INSERT INTO seen SELECT "user", item, kind, count(*) '
+            f"FROM (SELECT *, {kind} AS kind FROM ({part.query})) "
             'GROUP BY GROUPING SETS (("user"), (item), (kind))',
         )
         forget_refused(connection, part)

@@ -75,15 +75,23 @@ def _unchanging(sources: Sequence[Source]) -> Generator[None]:
     before = [_version(source) for source in sources]
     try:
         yield
-    except FileNotFoundError:
-        if None not in map(_version, sources):
-            raise
+    except (FileNotFoundError, DataError) as error:  # what the change led to
+        _require_unchanged(sources, before, error)
+        raise
+    _require_unchanged(sources, before)
+
+
+def _require_unchanged(
+    sources: Sequence[Source],
+    before: Sequence[tuple[int, int, int] | None],
+    error: Exception | None = None,
+) -> None:
     for source, version in zip(sources, before, strict=True):
         if _version(source) != version:
             raise DataError(
                 f"{source.label} changed or went away while it was read.",
                 hint="Run it again when nothing writes to the file, or give a copy.",
-            )
+            ) from error
 
 
 def _version(source: Source) -> tuple[int, int, int] | None:

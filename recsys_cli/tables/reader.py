@@ -171,13 +171,14 @@ def open_files(
             _require_single(source, mapping, single)
             plain = opened.enter_context(_plain(source, scratch))
             scan = _scan(plain, mapping.values())
-            texts = [
-                f"{_text(plain, mapping[role], separator, is_single=role in single)} AS {name(role)}"
+            texts = {
+                role: _text(plain, mapping[role], separator, is_single=role in single)
                 if role in mapping
-                else f"CAST(NULL AS VARCHAR) AS {name(role)}"
+                else "NULL"
                 for role in roles
-            ]
-            query = f"SELECT {', '.join(texts)} FROM {scan}"
+            }
+            chosen = ", ".join(f"CAST({text} AS VARCHAR) AS {name(role)}" for role, text in texts.items())
+            query = f"SELECT {chosen} FROM {scan}"
             text_roles = frozenset(role for role, column in mapping.items() if column in source.text_columns)
             text_query = _text_query(plain, mapping, scan) if source.format == "jsonl" else None
             parts.append(Part(source.label, query, text_roles, text_query, source, plain))
@@ -196,12 +197,12 @@ def load_parts(
     `made` turns a part's query into the one whose rows are kept, as many and in the same order. Raises
     DataError where a file cannot be read at all.
     """
-    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM ({made(parts[0].query)}) LIMIT 0")
+    run(connection, parts[0], f"CREATE TABLE {table} AS SELECT * FROM ({made(parts[0].query)}) LIMIT 0")
     loaded = Loaded(table, [], [], np.zeros(len(parts), np.int64), [])
     rows = 0
     for number, part in enumerate(parts):
         loaded.first_rows[number] = rows
-        rows += insert(connection, table, part, made(part.query))
+        rows += run(connection, part, f"INSERT INTO {table} {made(part.query)}")
         refused, swallowed = _refused(connection, part, rejects)
         loaded.sources.append(part.label)
         loaded.files.append(part.source)
@@ -213,10 +214,10 @@ def load_parts(
     return loaded
 
 
-def insert(connection: duckdb.DuckDBPyConnection, table: str, part: Part, query: str) -> int:
-    """Insert what a query of the part gives; returns how many rows. Raises DataError."""
+def run(connection: duckdb.DuckDBPyConnection, part: Part, statement: str) -> int:
+    """Run a statement that reads the part and inserts rows; returns how many. Raises DataError."""
     try:
-        return first_row(connection, f"INSERT INTO {table} {query}")[0]
+        return first_row(connection, statement)[0]
     except duckdb.Error as error:
         if part.plain is None or _is_of_the_system(error, part.plain):
             raise
@@ -246,7 +247,7 @@ def _text_query(source: Source, mapping: Mapping[str, str], scan: str) -> str:
         for role, column in mapping.items()
         if column in source.names
     )
-    return f"SELECT unnest([{texts}]) FROM {scan}" if texts else "SELECT NULL"
+    return f"SELECT role FROM (SELECT unnest([{texts}]) AS role FROM {scan}) WHERE role IS NOT NULL"
 
 
 def _text(source: Source, column: str, separator: str, *, is_single: bool) -> str:

@@ -22,11 +22,13 @@ OF_THE_COMMAND = {
     "threads",
     "as_json",
     "users",
+    "wait",
 }  # options with a default in words that are no settings
 IN_WORDS = {
     "user_column": "by name", "item_column": "by name", "timestamp_column": "by name",
     "rating_column": "by name", "item_fields": "recognised", "user_fields": "recognised",
-    "positive_rating": "all may be", "keep": "all", "epochs": "of the preset", "threads": "all",
+    "positive_rating": "all may be", "keep": "all", "as_of": "none is too late", "threads": "all",
+    "epochs": "of the preset",
 }  # fmt: skip
 
 

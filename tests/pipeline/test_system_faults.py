@@ -1,6 +1,5 @@
 """The system says no, in the middle of every command: one sentence, exit 7, and the old output is whole."""
 
-import contextlib
 import gzip
 import importlib
 import os
@@ -14,7 +13,7 @@ import pandas as pd
 import pytest
 
 from recsys_cli.cli import memory
-from recsys_cli.tables import load
+from recsys_cli.tables import interactions
 
 
 class Finished(NamedTuple):
@@ -193,7 +192,8 @@ SPOILT = {
 
 @pytest.mark.parametrize("name", ["interactions.csv", "interactions.parquet", "interactions.csv.gz"])
 @pytest.mark.parametrize("change", SPOILT)
-def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipeline, name, change):
+@pytest.mark.parametrize("moment", ["load.open_files", "interactions.load_parts"])  # before, between readings
+def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipeline, name, change, moment):
     path = tmp_path / name
     if name.endswith(".parquet"):
         pd.read_csv(pipeline.folder / "interactions.csv", dtype=str).to_parquet(path)
@@ -201,7 +201,7 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
         path.write_bytes(gzip.compress((pipeline.folder / "interactions.csv").read_bytes()))
     else:
         shutil.copyfile(pipeline.folder / "interactions.csv", path)
-    at_the_moment(monkeypatch, "recsys_cli.tables.load.open_files", lambda *a, **o: SPOILT[change](path))
+    at_the_moment(monkeypatch, f"recsys_cli.tables.{moment}", lambda *a, **o: SPOILT[change](path))
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, name)
     assert not (tmp_path / "data").exists()
@@ -209,15 +209,14 @@ def test_a_file_that_changes_while_it_is_read(again, tmp_path, monkeypatch, pipe
 
 def test_a_file_that_grows_after_it_was_read_is_not_read_in_halves(again, tmp_path, monkeypatch, pipeline):
     path = Path(shutil.copyfile(pipeline.folder / "interactions.csv", tmp_path / "i.csv"))
-    read = load.open_files
+    read = interactions.load_parts
 
-    @contextlib.contextmanager
     def grow_after(*arguments, **options):
-        with read(*arguments, **options) as parts:
-            yield parts
-            SPOILT["grows"](path)
+        loaded = read(*arguments, **options)
+        SPOILT["grows"](path)
+        return loaded
 
-    monkeypatch.setattr(load, "open_files", grow_after)
+    monkeypatch.setattr(interactions, "load_parts", grow_after)
     finished = again.call("preprocess", path, "--output", tmp_path / "data")
     assert_refused(finished, 3, "i.csv", "changed")
 

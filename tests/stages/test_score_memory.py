@@ -77,7 +77,12 @@ def write_users(path: Path, count: int) -> Path:
     with writing_artifact(path, "dataset", overwrite=False) as writer:
         for name, table in tables.items():
             pq.write_table(table, writer.file(name))
-        details = {"split": {"kind": "leave-one-out"}, "timestamps": "seconds", "title_field": None}
+        details = {
+            "split": {"kind": "leave-one-out"},
+            "timestamps": "seconds",
+            "title_field": None,
+            "fields": [],
+        }
         counts = {"users": count, "items": ITEMS, "events": count * EVENTS, "attributes": 0}
         writer.commit(configuration={}, inputs={}, counts=counts, details=details, run={})
     return path

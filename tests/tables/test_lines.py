@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recsys_cli.tables import lines
 from recsys_cli.tables.lines import row_lines
-from recsys_cli.tables.reader import Rejects, connect, load_files
+from recsys_cli.tables.reader import Rejects, connect, load_parts, open_files
 from recsys_cli.tables.sources import find_sources
 
 
@@ -68,7 +68,8 @@ def test_every_row_read_or_refused_is_named_by_its_line(tmp_path, pieces, end):
     rejects = Rejects()
     with connect(tmp_path / "scratch", memory_limit="200MB", threads=1) as connection:
         connection.execute("DROP TABLE IF EXISTS loaded")
-        loaded = load_files(connection, "loaded", [source], [{"a": "a", "b": "b"}], rejects, scratch=tmp_path)
+        with open_files([source], [{"a": "a", "b": "b"}], scratch=tmp_path) as parts:
+            loaded = load_parts(connection, "loaded", parts, rejects)
         names = [row[0] for row in connection.execute("SELECT b FROM loaded ORDER BY rowid").fetchall()]
     begins = begin_lines(lines)
     assert loaded.place(np.arange(len(names)))[1].tolist() == [begins[name] for name in names]

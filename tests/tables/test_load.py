@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from recsys_cli.errors import DataError
-from recsys_cli.tables.load import load_table
-from recsys_cli.tables.reader import Rejects, connect
+from recsys_cli.tables.load import open_table
+from recsys_cli.tables.reader import Rejects, connect, load_parts
 
 
 @pytest.fixture
@@ -17,18 +17,18 @@ def load(tmp_path):
     with connect(tmp_path, memory_limit="200MB", threads=1) as connection:
 
         def run(frame):
-            given = load_table(
+            with open_table(
                 connection,
                 "frame",
                 frame,
                 choose=lambda label, names: {name: name for name in names},
                 chosen_format="auto",
                 scratch=tmp_path,
-                rejects=Rejects(),
-            )
+            ) as given:
+                loaded = load_parts(connection, "frame", given.parts, Rejects())
             rows = connection.execute("SELECT * FROM frame ORDER BY rowid").fetchall()
             connection.execute("DROP TABLE frame")
-            return rows, given.loaded.text_roles, given.fingerprints["frame"]
+            return rows, loaded.text_roles, given.fingerprints["frame"]
 
         yield run
 

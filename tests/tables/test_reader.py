@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys_cli.errors import DataError, UsageError
-from recsys_cli.tables.reader import Rejects, connect, load_files
+from recsys_cli.tables.reader import Rejects, connect, load_parts, open_files
 from recsys_cli.tables.sources import find_sources
 
 
@@ -18,6 +18,11 @@ def connection(tmp_path):
     (tmp_path / "scratch").mkdir()
     with connect(tmp_path / "scratch", memory_limit="200MB", threads=1) as opened:
         yield opened
+
+
+def load_files(connection, table, sources, columns, rejects, *, scratch, **options):
+    with open_files(sources, columns, scratch=scratch, **options) as parts:
+        return load_parts(connection, table, parts, rejects)
 
 
 def load(connection, tmp_path, *contents, suffix="csv"):

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from recsys_cli.errors import DataError
-from recsys_cli.tables.timestamps import read_timestamps
+from recsys_cli.tables.timestamps import KIND, read_timestamps
 
 
 def read(values, unit="auto"):
@@ -13,7 +13,10 @@ def read(values, unit="auto"):
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute('CREATE TABLE events ("timestamp" VARCHAR)')
         connection.executemany("INSERT INTO events VALUES (?)", [[value] for value in values])
-        reading = read_timestamps(connection, "events", unit, source="x.csv")
+        kinds = connection.execute(
+            f"SELECT {KIND} AS kind, count(*) FROM events GROUP BY kind HAVING kind IS NOT NULL"
+        ).fetchall()
+        reading = read_timestamps(unit, dict(kinds), source="x.csv", example=lambda: values[0])
         rows = connection.execute(f"SELECT {reading.sql} FROM events ORDER BY rowid").fetchall()
     return reading, [row[0] for row in rows]
 
