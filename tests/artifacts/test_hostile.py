@@ -89,7 +89,6 @@ def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(dataset):
             _ = open_dataset(dataset).sequences
 
 
-NUMBER = re.compile(rb'"schema_version": 1')
 DOCUMENTS = {
     "nested lists": b"[" * 200_000 + b"]" * 200_000,
     "nested objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
