@@ -1,6 +1,7 @@
 # make demo   the four commands on sample_data/, into demo/
 # make test   format, lint, types, layers, tests
 # make test-faults  the long suite of injected faults (kills, full disks, damaged files)
+# make audit  known vulnerabilities of the dependencies; asks pip's index, so it needs the network
 # make bench  the benchmark beside its peers; needs DATA=DIR, benchmarks/README.md says of what
 # make bench-quick  its short rows alone
 # make clean  away with everything that these made
@@ -10,10 +11,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := .venv-audit
 DATA := sample_data
 DEMO := demo
 
-.PHONY: help demo test test-faults bench bench-quick format clean
+.PHONY: help demo test test-faults audit bench bench-quick format clean
 .DELETE_ON_ERROR:
 
 help:
@@ -53,6 +55,15 @@ test: $(VENV)/installed-dev
 test-faults: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m faults
 
+# In an environment of its own. What could not be looked up fails it too: an audit that saw nothing is none.
+$(AUDIT)/installed: Makefile
+	test -x $(AUDIT)/bin/python || $(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9'
+	touch $@
+
+audit: $(AUDIT)/installed
+	$(AUDIT)/bin/pip-audit --strict --progress-spinner off --disable-pip --no-deps --requirement constraints.txt
+
 bench: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/run.py --data $(DATA)
 
@@ -64,4 +75,4 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .venv-peers benchmark-output $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(AUDIT) .venv-peers benchmark-output $(DEMO) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -71,6 +71,10 @@ class HeldFile:
         """Where its next content is written, beside it."""
         return self.path.with_name(f".{self.path.name}.partial")
 
+    @property
+    def lock(self) -> Path:
+        return self.path.with_name(f".{self.path.name}{LOCK}")
+
     @contextlib.contextmanager
     def replaced(self) -> Generator[Path]:
         """Yield the scratch path; when the block ends well it is synced and becomes the file.
@@ -98,11 +102,10 @@ def held_file(path: Path, *, overwrite: bool, wait: float = 0.0) -> Generator[He
     """
     refuse_existing(path, overwrite=overwrite)
     held = HeldFile(path)
-    lock = path.with_name(f".{path.name}{LOCK}")
     with contextlib.ExitStack() as stack:
         with system_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            left = stack.enter_context(held_lock(lock, output=path, wait=wait))
+            left = stack.enter_context(held_lock(held.lock, output=path, wait=wait))
             held.scratch.unlink(missing_ok=True)
         say_cleared(path, left)
         refuse_existing(
@@ -116,6 +119,13 @@ def atomic_file(path: Path, *, overwrite: bool, wait: float = 0.0) -> Generator[
     """`held_file` and `HeldFile.replaced` in one, for a content that is there already."""
     with held_file(path, overwrite=overwrite, wait=wait) as held, held.replaced() as scratch:
         yield scratch
+
+
+def clear_left(path: Path) -> None:
+    """Remove what a dead run left beside the file at `path`, which goes with an output that is held."""
+    held = HeldFile(path)
+    held.scratch.unlink(missing_ok=True)
+    held.lock.unlink(missing_ok=True)
 
 
 def say_cleared(output: Path, left: Holder | None) -> None:

@@ -90,27 +90,31 @@ def _is_something_else(folder: Path) -> bool:
 def _locked(path: Path, output: Path, wait: float) -> int:
     """A descriptor of the locked file at `path`."""
     deadline = time.monotonic() + wait
-    waiting = False
+    descriptor, by = _try_lock(path)
+    if descriptor is None and wait:
+        LOGGER.info("another run is writing %s%s; waiting for at most %g s", output, by, wait)
+    while descriptor is None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _locked_error(output, by, wait)
+        time.sleep(min(_SECONDS_BETWEEN_LOOKS, left))
+        descriptor, by = _try_lock(path)
+    return descriptor
+
+
+def _try_lock(path: Path) -> tuple[int | None, str]:
+    """A descriptor of the locked file at `path`; or None, and who holds it."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            by = _by(descriptor)
-            os.close(descriptor)
-            if time.monotonic() >= deadline:
-                raise _locked_error(output, by, wait) from None
-            if not waiting:
-                LOGGER.info("another run is writing %s%s; waiting for at most %g s", output, by, wait)
-            waiting = True
-            time.sleep(min(_SECONDS_BETWEEN_LOOKS, max(0.0, deadline - time.monotonic())))
-            continue
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if _is_at(descriptor, path):
-            return descriptor
-        os.close(descriptor)  # its holder let go, and removed it, between the opening and the locking
+        with contextlib.ExitStack() as stack:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            stack.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None, _by(descriptor)
+            if _is_at(descriptor, path):  # or else its holder let go, and removed it, since it was opened
+                stack.pop_all()
+                return descriptor, ""
 
 
 def _locked_error(output: Path, by: str, wait: float) -> LockedError:

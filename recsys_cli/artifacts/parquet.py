@@ -13,7 +13,7 @@ from recsys_cli.errors import ArtifactError
 # A few bytes of Parquet can stand for billions of equal rows. More than this many rows or unpacked bytes,
 # and more than so many a byte of the file, is no table that we have written.
 PLENTY: Final = 1 << 26
-TIMES: Final = 1024
+TIMES: Final = 128
 ID_TYPES: Final = (pa.int64(), pa.string())
 
 

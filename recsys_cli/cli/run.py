@@ -42,6 +42,7 @@ def run(
             default="the file's, or all",
         ),
     ] = None,
+    wait: options.Wait = 0.0,
     quiet: options.Quiet = False,
     as_json: options.Json = None,
 ) -> None:
@@ -66,7 +67,7 @@ def run(
         planned = plan_run(loaded, stages)
         console.print_result(planned, as_json=as_json, view=lambda: pipeline_views.plan_view(planned))
         return
-    result = run_stages(loaded, stages, on_line=console.lines_of_a_stage(quiet=quiet))
+    result = run_stages(loaded, stages, wait=wait, on_line=console.lines_of_a_stage(quiet=quiet))
     console.print_result(result, as_json=as_json, view=lambda: pipeline_views.run_view(result))
     if result.stopped is not None:
         failures.say(result.stopped.sentence, hint=result.stopped.hint)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from recsys_cli.kernels.lookup import look_up
 from recsys_cli.kernels.products import Products, product
 
 
@@ -41,7 +42,7 @@ def _one_pass(states, items, labels, weights, tile_size, products):  # pyright: 
         top = logits.max(axis=0)
         exponent = jnp.exp(logits - top).astype(products)
         sums = product(right, exponent, 0)
-        total, chosen = sums[dim], items[label]
+        total, chosen = sums[dim], look_up(items, label)
         loss = weight * (jnp.log(total) + top - (state * chosen).sum(axis=1))
         scale = (weight / total)[:, None]
         state_gradient = sums[:dim].T * scale - weight[:, None] * chosen
@@ -51,7 +52,7 @@ def _one_pass(states, items, labels, weights, tile_size, products):  # pyright: 
     shape = (-1, tile_size)
     parts = (states.reshape(*shape, dim), labels.reshape(shape), weights.reshape(shape))
     item_gradient, (loss, state_gradient) = jax.lax.scan(tile, jnp.zeros_like(items), parts)
-    item_gradient = item_gradient.at[labels].add(-weights[:, None] * states)
+    item_gradient = item_gradient.at[labels].add(-weights[:, None] * states, mode="promise_in_bounds")
     return loss.sum(), (state_gradient.reshape(states.shape), item_gradient)
 
 

@@ -14,6 +14,7 @@ from recsys_cli.kernels.cross_attention import (
     attend_to_tokens,
     multi_hot_columns,
 )
+from recsys_cli.kernels.lookup import look_up
 from recsys_cli.kernels.products import Products
 from recsys_cli.models.blocks import dropout, split_keys
 from recsys_cli.models.embeddings import Embeddings
@@ -112,7 +113,11 @@ class CrossAttention(nnx.Module):
     ) -> Float[Array, "*shape"]:
         """User to tokens, each state with its own item."""
         tokens = jnp.concatenate(
-            [embeddings.items[numbers][..., None, :], embeddings.attributes[attribute_lists]], axis=-2
+            [
+                look_up(embeddings.items[...], numbers)[..., None, :],
+                look_up(embeddings.attributes[...], attribute_lists),
+            ],
+            axis=-2,
         )
         valid = jnp.concatenate([jnp.ones_like(numbers, bool)[..., None], attribute_lists != PAD], axis=-1)
         query = self.user_query(states)[..., None, :]
@@ -154,7 +159,7 @@ class CrossAttention(nnx.Module):
         rows, length, dim = states.shape
         flat = states.reshape(-1, dim)
         query, output = self.user_query(flat) * self.scale, self.user_output(flat)
-        ids, attributes = embeddings.items[shared.numbers], embeddings.attributes[...]
+        ids, attributes = look_up(embeddings.items[...], shared.numbers), embeddings.attributes[...]
         scores = attend_to_shared_tokens(
             query @ self.token_key(ids).T,
             output @ self.token_value(ids).T,

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from recsys_cli.kernels.lookup import look_up
 from recsys_cli.schemas import PAD
 
 EMBEDDING_SCALE = 0.02  # standard deviation of a fresh embedding
@@ -38,7 +39,7 @@ class Embeddings(nnx.Module):
         self, numbers: Int[Array, "*shape"], attribute_lists: Int[Array, "*shape slots"]
     ) -> Float[Array, "*shape dim"]:
         """Pooled item tokens: the id's embedding plus the mean of its attributes' embeddings."""
-        return self.items[numbers] + self.attribute_mean(attribute_lists)
+        return look_up(self.items[...], numbers) + self.attribute_mean(attribute_lists)
 
     def attribute_mean(self, attribute_lists: Int[Array, "*shape slots"]) -> Float[Array, "*shape dim"]:
         """Mean embedding of the attributes in each list; 0 for an empty list.
@@ -47,8 +48,10 @@ class Embeddings(nnx.Module):
         whole catalogue.
         """
 
+        table = self.attributes[...].at[PAD].set(0.0)
+
         def add(total: Array, numbers: Int[Array, "*shape"]) -> tuple[Array, None]:
-            return total + jnp.where((numbers != PAD)[..., None], self.attributes[numbers], 0.0), None
+            return total + look_up(table, numbers), None
 
         slots = jnp.moveaxis(attribute_lists, -1, 0)
         none = jnp.zeros((*attribute_lists.shape[:-1], self.attributes.shape[1]))

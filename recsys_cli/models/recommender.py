@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from recsys_cli.batches.batch import Batch
 from recsys_cli.config.settings import ModelSettings
+from recsys_cli.kernels.lookup import look_up
 from recsys_cli.models.cross_attention import Candidates, CrossAttention
 from recsys_cli.models.embeddings import Embeddings
 from recsys_cli.models.user_encoder import UserEncoder
@@ -60,7 +61,7 @@ class Recommender(nnx.Module):
 
     def catalogue(self, attribute_lists: Int[Array, "items slots"]) -> Float[Array, "items dim"]:
         """Retrieval vectors of every item; row r is item number r, row 0 is padding."""
-        return self.embeddings.item_vectors(jnp.arange(attribute_lists.shape[0]), attribute_lists)
+        return self.embeddings.items[...] + self.embeddings.attribute_mean(attribute_lists)
 
     def encode(
         self,
@@ -77,14 +78,17 @@ class Recommender(nnx.Module):
         dim = tables.items.shape[1]
         if items is None:
             items = tables.item_vectors(batch.items, attribute_lists[batch.items])
-        tokens = jnp.where((batch.items > 0)[..., None], items, tables.attributes[batch.user_attributes])
+        attributes = look_up(tables.attributes[...], batch.user_attributes)
+        tokens = jnp.where((batch.items > 0)[..., None], items, attributes)
         tokens = tokens * jnp.sqrt(jnp.float32(dim))
-        tokens = tokens + tables.positions[batch.positions] + self._ratings(batch)
+        tokens = tokens + look_up(tables.positions[...], batch.positions) + self._ratings(batch)
         tokens = jnp.where((batch.segments > 0)[..., None], tokens, 0.0)
         return Encoded(tokens, self.encoder(tokens, batch.segments, keys))
 
     def _ratings(self, batch: Batch) -> Float[Array, "rows length dim"]:
-        return jnp.where((batch.ratings > 0)[..., None], self.embeddings.ratings[batch.ratings], 0.0)
+        return jnp.where(
+            (batch.ratings > 0)[..., None], look_up(self.embeddings.ratings[...], batch.ratings), 0.0
+        )
 
 
 def candidates_of(numbers: Int[Array, "*shape"], attribute_lists: Int[Array, "items slots"]) -> Candidates:

@@ -98,12 +98,16 @@ class StoredModel:
         path = self.artifact.file("items.parquet")
         require_id_type(items.schema, ITEM_ID, path, hint=_HINT)
         require_fields(items.schema, ENTITY_ATTRIBUTES, path, hint=_HINT)
-        lists = items["attributes"].combine_chunks()
-        offsets = lists.offsets.to_numpy().astype(np.int64)
+        column = items["attributes"].combine_chunks()
+        offsets = column.offsets.to_numpy().astype(np.int64)
+        lists = Ragged(column.flatten().to_numpy(zero_copy_only=False), offsets)
+        attributes = self.artifact.table("attributes.parquet", ATTRIBUTES)
+        if lists.values.min(initial=1) < 1 or lists.values.max(initial=0) > len(attributes):
+            raise ArtifactError(f"{path} has attributes that are not in the model.", hint=_HINT)
         return InputSpec(
             item_ids=items[ITEM_ID].combine_chunks(),
-            attributes=self.artifact.table("attributes.parquet", ATTRIBUTES),
-            attribute_lists=padded_lists(Ragged(lists.flatten().to_numpy(zero_copy_only=False), offsets)),
+            attributes=attributes,
+            attribute_lists=padded_lists(lists),
             rating_edges=self.details.rating_edges,
             rating_levels=self.details.rating_levels,
             max_length=self.settings.model.max_length,

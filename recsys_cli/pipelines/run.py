@@ -1,10 +1,11 @@
 """The night: each stage skipped, resumed or run in a process of its own, judged, and written down."""
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 from recsys_cli.artifacts.atomic import system_errors
-from recsys_cli.artifacts.lock import held_lock
+from recsys_cli.artifacts.lock import LOCK, held_lock
 from recsys_cli.pipelines.pipeline import Pipeline, Stage
 from recsys_cli.pipelines.plan import plan
 from recsys_cli.pipelines.process import OnLine
@@ -13,7 +14,7 @@ from recsys_cli.pipelines.run_log import RunLog
 from recsys_cli.pipelines.stage_runner import StageRunner, arguments_of
 from recsys_cli.pipelines.turn import Turn
 
-LOCK: Final = ".lock"
+LOGGER: Final = logging.getLogger("recsys")
 
 
 def dry_run(pipeline: Pipeline, stages: Sequence[Stage]) -> PlanResult:
@@ -32,18 +33,22 @@ def dry_run(pipeline: Pipeline, stages: Sequence[Stage]) -> PlanResult:
     )
 
 
-def run(pipeline: Pipeline, stages: Sequence[Stage], *, on_line: OnLine | None) -> RunResult:
+def run(
+    pipeline: Pipeline, stages: Sequence[Stage], *, on_line: OnLine | None, wait: float = 0.0
+) -> RunResult:
     """Give each stage its turn; stop at the first that does not end well, and pass its exit code on.
 
     `on_line` gets what the stages write to stderr, and so does the day's log; with None they write to
-    this process's own. Raises LockedError where another run of this pipeline goes on, and
-    SystemRefusedError.
+    this process's own. Raises LockedError where another run of this pipeline still goes on after `wait`
+    seconds, and SystemRefusedError.
     """
     log = RunLog(pipeline.run_folder, keep=pipeline.keep_logs)
     with system_errors(pipeline.run_folder):
         pipeline.run_folder.mkdir(parents=True, exist_ok=True)
-        with held_lock(pipeline.run_folder / LOCK, output=pipeline.path):
+        with held_lock(pipeline.run_folder / LOCK, output=pipeline.path, wait=wait) as left:
             log.open()
+            if left is not None:
+                LOGGER.warning("an earlier run of %s did not end (%s)", pipeline.path, left)
             return _chain(pipeline, stages, log, on_line)
 
 

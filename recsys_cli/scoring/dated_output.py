@@ -1,12 +1,14 @@
-"""`{date}` in the name of an output, and which older outputs of that name are removed."""
+"""`{date}` in the name of an output, and what is removed of other days."""
 
+import contextlib
 import logging
 import re
 from datetime import date
 from pathlib import Path
 from typing import Final
 
-from recsys_cli.errors import UsageError
+from recsys_cli.artifacts.atomic import HeldFile, held_file
+from recsys_cli.errors import LockedError, SystemRefusedError, UsageError
 
 LOGGER: Final = logging.getLogger("recsys")
 DATE: Final = "{date}"
@@ -39,6 +41,18 @@ def remove_older(pattern: Path, written: Path, keep: int) -> list[Path]:
     outputs = sorted(_outputs(pattern), reverse=True)
     older = [path for _, path in outputs[keep:] if path != written]
     return [path for path in older if _removed(path)]
+
+
+def clear_other_days(pattern: Path) -> None:
+    """Clear what dead runs left of outputs of other days; what goes on, or is not ours, stays."""
+    if DATE not in pattern.name:
+        return
+    for day, _ in _outputs(HeldFile(pattern).lock):
+        with (
+            contextlib.suppress(LockedError, SystemRefusedError),
+            held_file(dated_path(pattern, day), overwrite=True),
+        ):
+            pass
 
 
 def _outputs(pattern: Path) -> list[tuple[date, Path]]:

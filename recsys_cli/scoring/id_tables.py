@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from recsys_cli.errors import DataError
 from recsys_cli.schemas import Entity
 from recsys_cli.tables.columns import usual_column
-from recsys_cli.tables.formats import SUFFIXES
+from recsys_cli.tables.suffixes import SUFFIXES
 
 pc: Any = pyarrow.compute  # most of its functions are made at import: checkers do not see them
 LOGGER: Final = logging.getLogger("recsys")

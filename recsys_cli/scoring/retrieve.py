@@ -1,7 +1,7 @@
 """Stage 1: user vectors against the whole catalogue."""
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +12,6 @@ from numpy.typing import NDArray
 from recsys_cli.sequences.ragged import Ragged
 
 SCORES_AT_A_TIME: Final = 1 << 24  # 64 MiB of them: what is held does not grow with the catalogue
-
-
-class TargetRanks(NamedTuple):
-    """Where each target stands in its user's list over the whole catalogue."""
-
-    ranks: Int[Array, " targets"]  # from 1; 0 where the target is excluded
-    tied: Int[Array, " targets"]  # other ranked items with the same score
 
 
 def masked_scores(
@@ -76,19 +69,18 @@ def rank_targets(
     excluded: Int[Array, "users slots"],
     users: Int[Array, " targets"],
     targets: Int[Array, " targets"],
-) -> TargetRanks:
-    """Ranks of target columns, one full count a target; equal scores rank by lower column.
+) -> Int[Array, " targets"]:
+    """Ranks of target columns from 1, one full count a target; equal scores rank by lower column.
 
-    `users` are rows of `states`.
+    0 where the target is excluded. `users` are rows of `states`.
     """
     column = jnp.arange(vectors.shape[0])
 
-    def tile(owner: Int[Array, " tile"], target: Int[Array, " tile"]) -> TargetRanks:
+    def tile(owner: Int[Array, " tile"], target: Int[Array, " tile"]) -> Int[Array, " tile"]:
         scores = masked_scores(states[owner], vectors, excluded[owner])
         score = jnp.take_along_axis(scores, target[:, None], axis=1)
         before = (scores > score) | ((scores == score) & (column < target[:, None]))
-        tied = (scores == score).sum(axis=1) - 1
-        return TargetRanks(jnp.where(jnp.isneginf(score[:, 0]), 0, before.sum(axis=1) + 1), tied)
+        return jnp.where(jnp.isneginf(score[:, 0]), 0, before.sum(axis=1) + 1)
 
     return _in_tiles(tile, (users, targets), vectors.shape[0])
 

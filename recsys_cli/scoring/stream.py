@@ -1,8 +1,11 @@
 """Users in their order -> the lists of one batch after another, by the model or by popularity."""
 
 import itertools
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +17,8 @@ from recsys_cli.scoring.ranker import Ranked, Ranker
 from recsys_cli.scoring.recommendations import MODEL, POPULAR, Lists
 from recsys_cli.sequences.ragged import Ragged
 from recsys_cli.sequences.store import Sequences
+
+BATCHES_AT_A_TIME: Final = 2
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,9 @@ def stream_lists(
 ) -> Iterator[Lists]:
     """The lists of all users, in their order. What is held at a time does not depend on how many they are."""
     known = _known(users, ranker, rules.before)
-    bounds = _batch_bounds(known, users_per_batch)
-    for first, last in itertools.pairwise(bounds.tolist()):
+
+    def lists(span: tuple[int, int]) -> Lists:
+        first, last = span
         batch = Requested(users.ids.slice(first, last - first), users.positions[first:last])
         exclude = _excluded(batch, rules.denied.take(np.arange(first, last)), sequences, rules)
         model = np.flatnonzero(known[first:last])
@@ -51,7 +57,27 @@ def stream_lists(
                 (others, popular.rank(exclude.take(others), top_k=rules.top_k)),
             ],
         )
-        yield Lists(batch.ids, ranked, np.where(known[first:last], MODEL, POPULAR))
+        return Lists(batch.ids, ranked, np.where(known[first:last], MODEL, POPULAR))
+
+    return _in_order(lists, itertools.pairwise(_batch_bounds(known, users_per_batch).tolist()))
+
+
+def _in_order(lists: Callable[[tuple[int, int]], Lists], spans: Iterable[tuple[int, int]]) -> Iterator[Lists]:
+    """The lists of each span. The first alone, since it compiles; of the others some are made ahead.
+
+    A batch has work for one processor and work for all of them: two batches fill each other's gaps.
+    """
+    spans = iter(spans)
+    for span in itertools.islice(spans, 1):
+        yield lists(span)
+    begun: deque[Future[Lists]] = deque()
+    with ThreadPoolExecutor(BATCHES_AT_A_TIME) as pool:
+        for span in spans:
+            begun.append(pool.submit(lists, span))
+            if len(begun) > BATCHES_AT_A_TIME:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 def _ranked_by_model(

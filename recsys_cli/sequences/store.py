@@ -1,5 +1,6 @@
 """A dataset artifact in memory: flat arrays, ready for batches, scoring and evaluation."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from recsys_cli.schemas import (
     SEQUENCES,
     TEXT_PREFIX,
     USER_ID,
+    Entity,
     Part,
     SplitKind,
     TimestampKind,
@@ -115,7 +117,16 @@ class Dataset:
         texts = [column for column in table.schema.names if column.startswith(TEXT_PREFIX)]
         schema = make_schema(kind, [column.removeprefix(TEXT_PREFIX) for column in texts])
         require_fields(table.schema, schema, path, hint=REMAKE)
+        self._require(name, len(table) == self.artifact.manifest.counts[name.partition(".")[0]])
         return table
+
+    def _require(self, name: str, sound: bool) -> None:
+        """Raise ArtifactError unless a file's numbers are such that they can be used as places."""
+        if not sound:
+            raise ArtifactError(
+                f"{self.artifact.file(name)} does not fit the other files.",
+                hint=f"`recsys check {self.path}` says where.",
+            )
 
     @cached_property
     def attributes(self) -> pa.Table:
@@ -130,7 +141,9 @@ class Dataset:
         path = self.artifact.file("users.parquet")
         with open_parquet(path, hint=REMAKE) as source:
             require_id_type(source.schema_arrow, USER_ID, path, hint=REMAKE)
-            return source.read([USER_ID])[USER_ID].combine_chunks()
+            ids = source.read([USER_ID])[USER_ID].combine_chunks()
+        self._require("users.parquet", len(ids) == self.num_users)
+        return ids
 
     @property
     def num_items(self) -> int:
@@ -143,12 +156,20 @@ class Dataset:
     @cached_property
     def item_attributes(self) -> Ragged:
         """Attribute numbers of each item; row r is item number r + 1."""
-        return _ragged(self.artifact.table("item_attributes.parquet", ENTITY_ATTRIBUTES), "attributes")
+        return self._attributes_of("item", self.num_items)
 
     @cached_property
     def user_attributes(self) -> Ragged:
         """Attribute numbers of each user; row r is user number r + 1."""
-        return _ragged(self.artifact.table("user_attributes.parquet", ENTITY_ATTRIBUTES), "attributes")
+        return self._attributes_of("user", self.num_users)
+
+    def _attributes_of(self, entity: Entity, rows: int) -> Ragged:
+        name = f"{entity}_attributes.parquet"
+        lists = _ragged(self.artifact.table(name, ENTITY_ATTRIBUTES), "attributes")
+        last = self.artifact.manifest.counts["attributes"]
+        known = lists.values.min(initial=1) >= 1 and lists.values.max(initial=0) <= last
+        self._require(name, len(lists) == rows and bool(known))
+        return lists
 
     @cached_property
     def sequences(self) -> Sequences:
@@ -158,7 +179,7 @@ class Dataset:
 
         items = _ragged(column("items"), "items")
         ratings = column("ratings")
-        return Sequences(
+        found = Sequences(
             items=items.values,
             timestamps=_flat(column("timestamps"), "timestamps"),
             ratings=None if ratings["ratings"].null_count else _flat(ratings, "ratings"),
@@ -167,6 +188,8 @@ class Dataset:
             validation_start=items.offsets[:-1] + column("validation_start")["validation_start"].to_numpy(),
             test_start=items.offsets[:-1] + column("test_start")["test_start"].to_numpy(),
         )
+        self._require("sequences.parquet", _is_sound(found, self.num_users, self.num_items))
+        return found
 
     @cached_property
     def titles(self) -> list[str | None] | None:
@@ -199,6 +222,7 @@ class _Details(BaseModel):
 class _Counts(BaseModel):
     items: int
     users: int
+    attributes: int
 
 
 def open_dataset(path: Path) -> Dataset:
@@ -207,6 +231,19 @@ def open_dataset(path: Path) -> Dataset:
     validated(_Details, artifact.manifest.details, f"{path / MANIFEST}: details", hint=REMAKE)
     validated(_Counts, artifact.manifest.counts, f"{path / MANIFEST}: counts", hint=REMAKE)
     return Dataset(artifact)
+
+
+def _is_sound(found: Sequences, users: int, items: int) -> bool:
+    """One sequence a user, known items, columns of one length, parts in their order."""
+    events = len(found.items)
+    columns = (found.timestamps, found.positive, *([] if found.ratings is None else [found.ratings]))
+    cuts = (found.starts, found.validation_start, found.test_start, found.stops)
+    return (
+        len(found.offsets) == users + 1
+        and all(len(column) == events for column in columns)
+        and bool(found.items.min(initial=1) >= 1 and found.items.max(initial=0) <= items)
+        and all((before <= after).all() for before, after in itertools.pairwise(cuts))
+    )
 
 
 def _flat(table: pa.Table, column: str) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -43,12 +44,16 @@ def evaluate(
     judged = _judged(source, settings)
     notes: list[str] = []
     if model is not None:
-        subject, found = place_model(model, source, judged, settings)
+        with ThreadPoolExecutor(1) as pool:  # beside the model's compilation, which keeps one processor busy
+            placing = pool.submit(_place_baselines, source, judged, settings)
+            subject, found = place_model(model, source, judged, settings)
+        baselines = placing.result()
     else:
         assert recommendations is not None
         subject, settings, found = _place_table(recommendations, source, judged, settings)
+        baselines = _place_baselines(source, judged, settings)
     notes += found
-    measured = _measure_all(subject, source, judged, settings)
+    measured = _measurement(source, judged, settings).measure([subject, *baselines])
     test_uses, found = _count_use(source, settings)
     notes += found
     if source.timestamp_kind == "order":
@@ -93,23 +98,23 @@ def _place_table(
     return placed, settings, notes + found
 
 
-def _measure_all(
-    subject: Placed, source: Dataset, judged: Judged, settings: EvaluateSettings
-) -> list[Measured]:
-    """The subject first, then every baseline."""
-    measurement = Measurement(
+def _place_baselines(source: Dataset, judged: Judged, settings: EvaluateSettings) -> list[Placed]:
+    known = known_before(source, settings.split)
+    placed: list[Placed] = []
+    for baseline in fit_baselines(source, known, popular_days=settings.popular_days):
+        _LOG.info("Measuring %s.", baseline.name)
+        placed.append(place_baseline(baseline, known, judged, max(settings.ks)))
+    return placed
+
+
+def _measurement(source: Dataset, judged: Judged, settings: EvaluateSettings) -> Measurement:
+    return Measurement(
         offsets=judged.targets.offsets,
         ks=settings.ks,
         catalogue=source.num_items,
         samples=settings.bootstrap_samples,
         seed=settings.seed,
     )
-    rankers = [subject]
-    known = known_before(source, settings.split)
-    for baseline in fit_baselines(source, known, popular_days=settings.popular_days):
-        _LOG.info("Measuring %s.", baseline.name)
-        rankers.append(place_baseline(baseline, known, judged, max(settings.ks)))
-    return measurement.measure(rankers)
 
 
 def _differences(measured: list[Measured], ks: Sequence[int]) -> list[Difference]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
+from recsys_cli.artifacts.atomic import clear_left
 from recsys_cli.artifacts.manifest import ArtifactWriter, open_artifact, writing_artifact
 from recsys_cli.config.settings import PreprocessSettings
 from recsys_cli.errors import ArtifactError, DataError, SystemRefusedError, UsageError
@@ -59,6 +60,7 @@ def preprocess(
         _database(writer, settings) as (connection, scratch),
     ):
         intake = Intake(connection, settings, scratch, _rejects_file(output))
+        clear_left(intake.rejects_file)
         events = intake.interactions(interactions)
         tables: dict[Entity, EntityTable] = {
             "item": intake.entities("item", items),

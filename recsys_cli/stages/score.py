@@ -12,7 +12,7 @@ from recsys_cli import __version__
 from recsys_cli.artifacts.atomic import held_file
 from recsys_cli.config.settings import ScoreSettings
 from recsys_cli.models.store import StoredModel, open_model
-from recsys_cli.scoring.dated_output import check_keep, dated_path, remove_older
+from recsys_cli.scoring.dated_output import check_keep, clear_other_days, dated_path, remove_older
 from recsys_cli.scoring.filters import Requested, allowed_items, denied_items, requested_users
 from recsys_cli.scoring.id_tables import IdTable
 from recsys_cli.scoring.model_ranker import load_ranker
@@ -54,6 +54,7 @@ def score(
     check_keep(output, settings.keep)
     path = dated_path(output, today or datetime.now(UTC).date())
     with held_file(path, overwrite=overwrite, wait=wait) as file:
+        clear_other_days(output)
         trained, source = open_model(model), _open(dataset, settings)
         requested = requested_users(source, users)
         rules = Rules(

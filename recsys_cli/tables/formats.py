@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from recsys_cli.errors import DataError, UsageError
 from recsys_cli.tables.columns import columns_without_header
 from recsys_cli.tables.fields import is_text_name
+from recsys_cli.tables.suffixes import SUFFIXES, Format
 from recsys_cli.tables.text_files import (
     UTF_8,
     is_packed,
@@ -25,12 +26,6 @@ from recsys_cli.tables.text_files import (
     reading,
 )
 
-Format = Literal["csv", "tsv", "dat", "recbole", "parquet", "jsonl"]
-SUFFIXES: Final[dict[str, Format]] = {
-    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".dat": "dat",
-    ".inter": "recbole", ".item": "recbole", ".user": "recbole",
-}  # fmt: skip
 DELIMITERS: Final[dict[Format, str]] = {"csv": ",", "tsv": "\t", "dat": "::", "recbole": "\t"}
 SEQUENCE_TYPES: Final = ("token_seq", "float_seq")  # of RecBole's columns, whose values spaces separate
 COLUMN_TYPES: Final = ("token", "float", *SEQUENCE_TYPES)

@@ -10,6 +10,7 @@ from typing import Final
 import duckdb
 import pandas as pd
 
+from recsys_cli.artifacts.atomic import atomic_file
 from recsys_cli.config.settings import PreprocessSettings
 from recsys_cli.errors import DataError, UsageError
 from recsys_cli.schemas import Entity
@@ -134,7 +135,8 @@ class Intake:
         frame = self.rejects.frame()
         here = frame[frame["file"].isin(loaded.sources)]
         if rejected > self.settings.max_rejects * rows:
-            frame.to_csv(self.rejects_file, index=False)
+            with atomic_file(self.rejects_file, overwrite=True) as scratch:
+                frame.to_csv(scratch, index=False)
             raise self._too_many_rejects(here, rejected, rows)
         encoded = here[here["reason"] == NOT_UTF_8]
         if len(encoded):

@@ -135,9 +135,13 @@ def _timestamps(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], un
     kinds = {kind: int(rows) for kind, rows in connection.execute("SELECT * FROM kinds").fetchall()}
 
     def example() -> str:
-        texts = " UNION ALL ".join(part.query for part in parts)
-        query = f'SELECT first("timestamp") FROM ({texts}) WHERE {KIND} = {NEITHER}'
-        return first_row(connection, query)[0]
+        return next(
+            text
+            for part in parts
+            for (text,) in connection.execute(
+                f'SELECT "timestamp" FROM ({part.query}) WHERE {KIND} = {NEITHER} LIMIT 1'
+            ).fetchall()
+        )
 
     return read_timestamps(unit, kinds, source=", ".join(part.label for part in parts), example=example)
 

@@ -10,6 +10,7 @@ from recsys_cli.batches.batch import Batch
 from recsys_cli.config.processors import multiplies_bfloat16
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.kernels.cross_entropy import full_softmax_loss, sampled_softmax_loss
+from recsys_cli.kernels.lookup import look_up
 from recsys_cli.kernels.products import Products
 from recsys_cli.models.cross_attention import CrossAttention, sample_candidates
 from recsys_cli.models.recommender import Encoded, Recommender, candidates_of
@@ -102,7 +103,7 @@ def _look_up(
     """Pooled vectors of these items, out of the catalogue where there is one: their gradients meet there."""
     if catalogue is None:
         return [model.embeddings.item_vectors(each, attribute_lists[each]) for each in numbers]
-    return [catalogue[each] for each in numbers]
+    return [look_up(catalogue, each) for each in numbers]
 
 
 def _full_softmax(scene: _Scene, items: Float[Array, "items dim"], tile_size: int) -> Float[Array, ""]:

@@ -89,7 +89,7 @@ class Validator:
             ranker.vectors,
             jnp.asarray(batch.excluded),
             *batch.padded_targets,
-        ).ranks
+        )
         return batch.ndcg(np.asarray(ranks))
 
 

@@ -41,7 +41,7 @@ def read(tmp_path):
                 events = intake.interactions([path])
                 pairs = connection.execute(
                     'SELECT u.id, i.id FROM events e JOIN user_ids u ON u.code = e."user" '
-                    "JOIN item_ids i ON i.code = e.item ORDER BY place"
+                    "JOIN item_ids i ON i.code = e.item ORDER BY e.rowid"
                 ).fetchall()
             finally:
                 for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():

@@ -42,7 +42,7 @@ def write_dataset(path: Path, text_fields: dict[str, list[str | None]]) -> Path:
         title = next(iter(text_fields), None)
         split = {"kind": "none", "validation_from": None, "test_from": None}
         details = {"split": split, "timestamps": "seconds", "title_field": title, "fields": []}
-        counts = {"items": 3, "users": 0}
+        counts = {"items": 3, "users": 0, "attributes": 0}
         writer.commit(configuration={}, inputs={}, counts=counts, details=details, run={})
     return path
 

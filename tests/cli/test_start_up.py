@@ -71,3 +71,9 @@ def test_neither_a_home_nor_a_terminal_is_needed(home, tmp_path):
     )
     assert (finished.returncode, finished.stdout) == (2, "")
     assert finished.stderr.startswith("error: x.toml cannot be read")
+
+
+@pytest.mark.parametrize("stage", ["train", "score", "evaluate"])
+def test_stages_behind_the_dataset_do_without_duckdb(stage):
+    code = f"import sys, recsys_cli.stages.{stage}; sys.exit('duckdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

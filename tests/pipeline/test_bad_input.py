@@ -4,6 +4,7 @@ import csv
 import gzip
 import os
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,6 +23,17 @@ BAD_FILES = {
     "infinity in rating": ("x.csv", (HEADER + GOOD.replace(",4,", ",inf,")).encode(), ["rating"]),
     "infinity in timestamp": ("x.csv", (HEADER + GOOD.replace(",17", ",inf #")).encode(), ["timestamp"]),
     "UTF-16": ("x.csv", (HEADER + GOOD).encode("utf-16"), ["x.csv", "UTF-16"]),
+    "Latin-1": ("x.csv", (HEADER + GOOD).replace("i0", "é").encode("latin-1"), ["x.csv line 2", "UTF-8"]),
+    "a truncated zstd": (
+        "x.csv.zst",
+        pa.compress((HEADER + GOOD).encode(), codec="zstd", asbytes=True)[:-9],
+        ["x.csv.zst", "not a whole zstd file"],
+    ),
+    "ids that are lists": (
+        "x.jsonl",
+        b'{"user": ["u"], "item": "i"}\n' * 9,
+        ["a list or an object", "line 1"],
+    ),
     "a truncated gzip": ("x.csv.gz", gzip.compress((HEADER + GOOD).encode())[:60], ["x.csv.gz"]),
     "no gzip at all": ("x.csv.gz", (HEADER + GOOD).encode(), ["x.csv.gz"]),
     "a Parquet file that is not one": ("x.parquet", (HEADER + GOOD).encode(), ["x.parquet"]),

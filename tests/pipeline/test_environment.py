@@ -175,7 +175,7 @@ def test_streams_that_are_closed_do_not_cost_the_output(again, pipeline, tmp_pat
 @pytest.mark.parametrize(
     ("files", "suffix"),
     [
-        (300, ".csv"),
+        (100, ".csv"),
         pytest.param(10_000, ".csv", marks=pytest.mark.faults),
         pytest.param(10_000, ".parquet", marks=pytest.mark.faults),
     ],

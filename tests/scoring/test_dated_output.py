@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from recsys_cli.artifacts.atomic import HeldFile, held_file
 from recsys_cli.errors import UsageError
-from recsys_cli.scoring.dated_output import check_keep, dated_path, remove_older
+from recsys_cli.scoring.dated_output import check_keep, clear_other_days, dated_path, remove_older
 
 TODAY = date(2026, 3, 9)
 
@@ -59,3 +60,21 @@ def test_a_date_that_is_there_twice_must_be_the_same(tmp_path):
     (tmp_path / "2026-03-05_2026-03-05.csv").touch()
     removed = remove_older(tmp_path / "{date}_{date}.csv", tmp_path / "new.csv", keep=1)
     assert [path.name for path in removed] == ["2026-03-01_2026-03-01.csv"]
+
+
+def test_what_a_run_left_that_died_the_day_before_is_cleared_and_one_that_goes_on_is_not(tmp_path, caplog):
+    pattern = tmp_path / "table-{date}.csv"
+    dead, alive = (HeldFile(tmp_path / f"table-2026-01-0{day}.csv") for day in (1, 2))
+    dead.scratch.write_text("half")
+    dead.lock.write_text('{"pid": 1, "host": "elsewhere", "started": "2026-01-01T00:00:00Z"}')
+    (tmp_path / ".table-today.csv.lock").write_text("somebody's")
+    with held_file(alive.path, overwrite=True):
+        alive.scratch.write_text("more than half")
+        clear_other_days(pattern)
+        clear_other_days(tmp_path / "table.csv")
+        assert {path.name for path in tmp_path.iterdir()} == {
+            alive.scratch.name,
+            alive.lock.name,
+            ".table-today.csv.lock",
+        }
+    assert [message for message in caplog.messages if "process 1 on elsewhere" in message]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recsys_cli.artifacts.atomic import held_file
 from recsys_cli.artifacts.manifest import open_artifact, writing_artifact
 from recsys_cli.errors import ArtifactError
 from recsys_cli.schemas import recommendations_schema
@@ -222,7 +223,10 @@ def test_a_table_of_other_columns_or_types_is_refused(table):
 
 def test_a_flipped_bit_of_a_table_is_found_or_changes_nothing_in_its_rows(table):
     schema = recommendations_schema(pa.string(), pa.string())
-    with writing_table(table, schema, metadata=MADE_BY, rows_per_group=4, overwrite=False) as write:
+    with (
+        held_file(table, overwrite=False) as file,
+        writing_table(file, schema, metadata=MADE_BY, rows_per_group=4) as write,
+    ):
         write(pa.Table.from_pydict(ROWS, schema=schema))
     whole, rows = table.read_bytes(), pq.read_table(table)
     draw = np.random.default_rng(0)

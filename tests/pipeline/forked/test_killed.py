@@ -4,6 +4,7 @@ Afterwards the output is the old one, whole, or the new one, whole, and nothing 
 succeeds by itself, says that the one before did not end, and leaves nothing of it.
 """
 
+import itertools
 import json
 import os
 import random
@@ -36,6 +37,8 @@ def check(world, whole, commands, content_of):
         assert found in ([expected.new] if killed.status == 0 else [before, expected.new])
         assert world.surroundings(command) == surroundings
         assert_whole_ledger(world)
+        if killed.status == 0:
+            return killed
 
         holder = left_note(output)
         resume = ["--resume"] if (world.work / "out.partial").exists() and name == "train" else []
@@ -115,3 +118,27 @@ def test_a_command_killed_before_any_of_its_changes_leaves_the_old_output_or_the
     at = 1
     while check(name, existing=existing, at=at).status:
         at += 1
+
+
+@pytest.mark.faults
+def test_rejects_that_stop_a_run_are_there_whole_or_not_at_all(world, commands):
+    command, work = commands["preprocess"], world.work
+    table = "user_id,item_id,timestamp\n" + "1,2,never\n" * 40
+    (work / "spoilt.csv").write_text(table)
+    line = ["preprocess", "spoilt.csv", "--output", command.output]
+    world.place_old(command, None)
+    assert world.run(line).status == 3
+    rejects = work / "out.rejects.csv"
+    whole = rejects.read_bytes()
+    for at in itertools.count(1):
+        rejects.unlink()
+        killed = world.run(line, at=at)
+        assert not rejects.exists() or rejects.read_bytes() == whole
+        assert world.run(line).status == 3
+        assert rejects.read_bytes() == whole
+        assert [path.name for path in work.iterdir() if "out" in path.name] == [rejects.name]
+        if killed.status == 3:
+            break
+    assert at > 5
+    rejects.unlink()
+    (work / "spoilt.csv").unlink()
