@@ -62,7 +62,7 @@ BAD_ROWS = {
     2_900: "too,few",
 }
 LINES = [
-    BAD_ROWS.get(n, f"u{n % 211},{n * 7 % 89},{1_600_000_000 + n * 37 % 1009},{n % 5}") for n in range(3_000)
+    BAD_ROWS.get(n, f"u{n % 211},{n * 7 % 89},{1_600_000_000 + n * 37 % 5},{n % 5}") for n in range(3_000)
 ]
 
 
