@@ -123,7 +123,7 @@ def test_a_command_killed_before_any_of_its_changes_leaves_the_old_output_or_the
 @pytest.mark.faults
 def test_rejects_that_stop_a_run_are_there_whole_or_not_at_all(world, commands):
     command, work = commands["preprocess"], world.work
-    table = "user_id,item_id,timestamp\n" + "1,2,never\n" * 40
+    table = "user_id,item_id,timestamp\n" + ",2,1700000000\n" * 40 + "1,2,1700000000\n" * 60
     (work / "spoilt.csv").write_text(table)
     line = ["preprocess", "spoilt.csv", "--output", command.output]
     world.place_old(command, None)
