@@ -257,12 +257,10 @@ def writing_artifact(
     On any error before `commit` the artifact is as it was, and a directory made for it is removed.
     What a run left that did not end is cleared away.
     """
-    made = _refuse_unfit(path, kind, overwrite=overwrite)
+    made = refuse_unfit(path, kind, overwrite=overwrite)
     with system_errors(path), held_folder(path, output=path, wait=wait, keep=not made) as left:
         say_cleared(path, left)
-        _refuse_unfit(
-            path, kind, overwrite=overwrite
-        )  # another run may have made it before this had the lock
+        refuse_unfit(path, kind, overwrite=overwrite)  # another run may have made it before this had the lock
         _clear(path)
         writer = ArtifactWriter(path, kind)
         try:
@@ -272,7 +270,7 @@ def writing_artifact(
             raise
 
 
-def _refuse_unfit(path: Path, kind: Kind, *, overwrite: bool) -> bool:
+def refuse_unfit(path: Path, kind: Kind, *, overwrite: bool) -> bool:
     """Refuse to write over what is not such an artifact; whether nobody's directory is there at all."""
     if _is_unfinished(path):
         return True
@@ -283,11 +281,11 @@ def _refuse_unfit(path: Path, kind: Kind, *, overwrite: bool) -> bool:
 
 
 def _is_unfinished(path: Path) -> bool:
-    """Whether a directory holds what a first run leaves when it is killed, and nothing else."""
+    """Whether a directory holds at most what a first run leaves when it is killed."""
     if not path.is_dir():
         return False
     names = [child.name for child in path.iterdir()]
-    return bool(names) and all(
+    return all(
         name.startswith(SCRATCH_PREFIX) or name in (LOCK, RUN) or DATA_FILE.fullmatch(name) for name in names
     )
 

@@ -8,8 +8,7 @@ import jax
 import numpy as np
 
 from recsys_cli import __version__
-from recsys_cli.artifacts.atomic import refuse_existing
-from recsys_cli.artifacts.manifest import Artifact, writing_artifact
+from recsys_cli.artifacts.manifest import Artifact, refuse_unfit, writing_artifact
 from recsys_cli.config.settings import TrainSettings
 from recsys_cli.models.parameters import with_params
 from recsys_cli.models.recommender import Recommender
@@ -43,7 +42,7 @@ def train(
     DivergedError, LockedError, SystemRefusedError.
     """
     started = time.monotonic()
-    refuse_existing(output, overwrite=overwrite)
+    refuse_unfit(output, "model", overwrite=overwrite)
     source = open_dataset(dataset)
     earlier = None if refit is None else open_model(refit)
     settings = earlier.settings if earlier else settings or TrainSettings()
@@ -51,7 +50,7 @@ def train(
     identity = {"version": __version__, "inputs": inputs, "settings": settings.model_dump(mode="json")}
     precision = jax.default_matmul_precision(settings.matmul_precision)
     with precision, run_folder(output, identity, resume=resume, wait=wait) as folder:
-        refuse_existing(output, overwrite=overwrite)  # the run that was waited for may have made it
+        refuse_unfit(output, "model", overwrite=overwrite)  # the run that was waited for may have made it
         run = make_run(source, settings, earlier=earlier)
         model, progress, total_steps = train_run(run, folder, resume=resume, observer=observer)
         fusion = _fusion(run, with_params(model, progress.best), earlier)
