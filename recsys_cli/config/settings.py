@@ -95,7 +95,7 @@ class TrainSettings(Settings):
     warmup_share: float = Field(default=0.05, ge=0, le=1)
     rows_per_batch: int = Field(default=16, ge=1)
     loss: Literal["auto", "full-softmax", "sampled-softmax"] = "auto"
-    sampled_negatives: int = Field(default=1024, ge=1)
+    sampled_negatives: int = Field(default=4096, ge=1)
     full_softmax_items: int = Field(default=50_000, ge=1)  # `auto` samples above this catalogue size
     tile_size: int = Field(default=512, ge=1)  # targets whose logits are held at a time
     cross_attention_weight: float = Field(default=0.3, ge=0, le=1)  # of its loss beside retrieval's
