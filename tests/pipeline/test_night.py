@@ -136,7 +136,9 @@ def test_a_run_that_is_killed_in_training_is_resumed_and_ends_as_if_it_had_not_b
                 break
         run.wait()
     ended = night(shop, jax, "--only", "train")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == 0
+    assert f"night.toml did not end (process {run.pid} on " in ended.stderr
+    assert ended.stderr.count("\n") == 1
     assert rows(shop)[-1]["outcome"] == "resumed"
     assert not list(shop.glob("*.partial"))
     said = (shop / "night.run" / "log" / f"{datetime.now(UTC):%F}.log").read_text()
