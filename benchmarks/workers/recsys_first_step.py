@@ -5,7 +5,7 @@ import sys
 
 from recsys_cli.cli.main import main
 from recsys_cli.cli.training_progress import EpochLines
-from recsys_cli.training import loop
+from recsys_cli.training import epoch
 
 
 def stop(*_: object) -> None:
@@ -13,7 +13,7 @@ def stop(*_: object) -> None:
     os._exit(0)
 
 
-assert loop.STEPS_BETWEEN_LOOKS > 1
-loop.STEPS_BETWEEN_LOOKS = 1
+assert epoch.STEPS_BETWEEN_LOOKS > 1
+epoch.STEPS_BETWEEN_LOOKS = 1
 EpochLines.stepped = stop
 sys.exit(main())

@@ -19,8 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from recsys_cli.config.processors import multiplies_bfloat16
 
 BLOCK: Final = 32  # neighbouring items of which the maximum is kept
-MANY_ITEMS: Final = 1 << 14  # only a catalogue with more is searched by blocks
-ITEMS_FOR_BLOCKS: Final = 256  # and with more of them for each of the k best
+ITEMS_FOR_BLOCKS: Final = 256  # a catalogue with more of them for each of the k best is searched by blocks
 USERS_AT_A_TIME: Final = 256
 CELLS_AT_A_TIME: Final = 1 << 22  # 16 MiB: beyond 32 MiB glibc returns and clears the pages each time
 TOGETHER: Final = 16  # cells of which only the best counts in the proof that k items reach a score
@@ -53,7 +52,7 @@ class Catalogue:
 
     def width(self, k: int) -> int:
         """How many items a cell has in the search of the k best."""
-        return BLOCK if self.items > max(MANY_ITEMS, ITEMS_FOR_BLOCKS * k) else 1
+        return BLOCK if self.items > ITEMS_FOR_BLOCKS * k else 1
 
     def users_at_a_time(self, k: int) -> int:
         """Few enough for the cells to be few, enough for a product to be worth its start."""

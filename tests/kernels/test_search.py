@@ -28,7 +28,6 @@ def assert_equals_a_full_sort(states, vectors, excluded, k):
 @pytest.fixture(params=["items", "blocks"])
 def _cells(request, monkeypatch):
     """The rough product is of items, or of blocks wherever there are enough of them."""
-    monkeypatch.setattr(search, "MANY_ITEMS", 0)
     monkeypatch.setattr(search, "ITEMS_FOR_BLOCKS", BLOCK if request.param == "blocks" else 1 << 30)
 
 
