@@ -126,7 +126,13 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tables, preprocess):
 
 def test_an_output_that_exists(tables, preprocess):
     (tables / "data").mkdir()
+    (tables / "data" / "thesis.tex").touch()
     assert_refused(preprocess("interactions.csv"), 2, "data exists already")
+
+
+def test_an_empty_directory_is_no_output(tables, preprocess):
+    (tables / "data").mkdir()  # a run that was killed leaves one
+    assert preprocess("interactions.csv").code == 0
 
 
 def test_an_output_that_is_something_else_is_never_replaced(tables, preprocess):
