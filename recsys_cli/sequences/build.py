@@ -138,7 +138,7 @@ def _ordered(
         f"SELECT u.number AS user_number, i.number AS item_number, {time} AS time, rating "
         f"FROM {EVENTS} e "
         'JOIN user_codes u ON u.code = e."user" JOIN item_codes i ON i.code = e.item '
-        "ORDER BY u.number, e.moment, e.rowid"
+        "ORDER BY u.number, e.moment, e.place"
     ).to_arrow_reader(ROWS_AT_A_TIME)
     for batch in reader:
         users, items, times, ratings = (_numpy(batch.column(number)) for number in range(4))

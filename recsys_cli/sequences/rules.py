@@ -31,8 +31,8 @@ def apply_rules(connection: duckdb.DuckDBPyConnection, settings: PreprocessSetti
 
 # The earliest event of a user with an item stays; among equal times the first in the input.
 _LATER_REPEATS = (
-    "SELECT place FROM (SELECT rowid AS place, row_number() OVER "
-    f'(PARTITION BY "user", item ORDER BY moment, rowid) AS n FROM {EVENTS}) WHERE n > 1'
+    "SELECT repeat FROM (SELECT rowid AS repeat, row_number() OVER "
+    f'(PARTITION BY "user", item ORDER BY moment, place) AS n FROM {EVENTS}) WHERE n > 1'
 )
 
 

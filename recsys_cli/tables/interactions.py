@@ -51,9 +51,9 @@ REASONS: Final = (
 class Validated:
     """What is known of the events once they are in table `events`.
 
-    The table's columns: user, item (codes, which tables `user_ids` and `item_ids` give ids: code, id),
-    moment (microseconds, or what only orders), rating (null where it is blank). Its rowids follow the
-    order of the input.
+    The table's columns: place (of the row in the input, from 0: joins do not keep the order of rows),
+    user, item (codes, which tables `user_ids` and `item_ids` give ids: code, id), moment (microseconds,
+    or what only orders), rating (null where it is blank).
     """
 
     loaded: Loaded
@@ -86,7 +86,11 @@ def validate(
     )
     reason = _reason(roles, None if as_of is None else _end(as_of, reading.kind))
     loaded = load_parts(
-        connection, EVENTS, parts, rejects, lambda query: _events(query, roles, reading.sql, reason)
+        connection,
+        EVENTS,
+        parts,
+        rejects,
+        lambda query, first: _events(query, first, roles, reading.sql, reason),
     )
     (rows,) = first_row(connection, f"SELECT count(*) FROM {EVENTS}")
     _reject(connection, loaded, rejects)
@@ -146,15 +150,19 @@ def _timestamps(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], un
     return read_timestamps(unit, kinds, source=", ".join(part.label for part in parts), example=example)
 
 
-def _events(query: str, roles: Sequence[str], moment: str, reason: str) -> str:
-    """SQL: an event of each row of `query`; where it is none, why (a place in `REASONS`) and its text."""
+def _events(query: str, first: int, roles: Sequence[str], moment: str, reason: str) -> str:
+    """SQL: an event of each row of `query`; where it is none, why (a place in `REASONS`) and its text.
+
+    `place` counts the rows of the input, from `first`: a join does not keep their order.
+    """
     rating = "TRY_CAST(rating AS FLOAT)" if "rating" in roles else "CAST(NULL AS FLOAT)"
     raw = ", ".join(f"coalesce(e.{name(role)}, '')" for role in roles)
     return (
-        'SELECT u.code AS "user", i.code AS item, moment, stars AS rating, '
+        'SELECT place, u.code AS "user", i.code AS item, moment, stars AS rating, '
         f"CAST({reason} AS UTINYINT) AS reason, "
         f"CASE WHEN reason IS NOT NULL THEN concat_ws(',', {raw}) END AS raw "
-        f"FROM (SELECT *, {moment} AS moment, {rating} AS stars FROM ({query})) e "
+        f"FROM (SELECT *, {first} + row_number() OVER () - 1 AS place, {moment} AS moment, {rating} AS stars "
+        f"FROM ({query})) e "
         'LEFT JOIN user_ids u ON u.id = e."user" LEFT JOIN item_ids i ON i.id = e.item'
     )
 
@@ -192,7 +200,7 @@ def _reason(roles: Sequence[str], end: int | None) -> str:
 def _reject(connection: duckdb.DuckDBPyConnection, loaded: Loaded, rejects: Rejects) -> None:
     """Move what is no event from table `events` to the rejects."""
     rows = connection.execute(
-        f"SELECT rowid, reason, raw FROM {EVENTS} WHERE reason IS NOT NULL ORDER BY rowid"
+        f"SELECT place, reason, raw FROM {EVENTS} WHERE reason IS NOT NULL ORDER BY place"
     ).fetchall()
     if rows:
         connection.execute(f"DELETE FROM {EVENTS} WHERE reason IS NOT NULL")

@@ -190,19 +190,19 @@ def load_parts(
     table: str,
     parts: Sequence[Part],
     rejects: Rejects,
-    made: Callable[[str], str] = str,
+    made: Callable[[str, int], str] = lambda query, _first: query,
 ) -> Loaded:
     """Make `table` of the rows of all parts, in order; what the reader refuses goes to the rejects.
 
-    `made` turns a part's query into the one whose rows are kept, as many and in the same order. Raises
-    DataError where a file cannot be read at all.
+    `made` turns a part's query, and how many rows the parts before it had, into the query whose rows are
+    kept, as many. Raises DataError where a file cannot be read at all.
     """
-    run(connection, parts[0], f"CREATE TABLE {table} AS SELECT * FROM ({made(parts[0].query)}) LIMIT 0")
+    run(connection, parts[0], f"CREATE TABLE {table} AS SELECT * FROM ({made(parts[0].query, 0)}) LIMIT 0")
     loaded = Loaded(table, [], [], np.zeros(len(parts), np.int64), [])
     rows = 0
     for number, part in enumerate(parts):
         loaded.first_rows[number] = rows
-        rows += run(connection, part, f"INSERT INTO {table} {made(part.query)}")
+        rows += run(connection, part, f"INSERT INTO {table} {made(part.query, rows)}")
         refused, swallowed = _refused(connection, part, rejects)
         loaded.sources.append(part.label)
         loaded.files.append(part.source)
