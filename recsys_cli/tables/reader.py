@@ -1,7 +1,7 @@
 """Files as queries that give columns of text; their rows into a DuckDB table, what is refused to the rejects.
 
 Everything is read as text with the quoting said, never detected: detection turns one unclosed quote
-into thousands of rejected rows. A table's rowid follows the order of the input.
+into thousands of rejected rows.
 """
 
 import errno
@@ -76,12 +76,12 @@ class Part:
 
 @dataclass
 class Loaded:
-    """One table in DuckDB whose rowids follow the order of the input."""
+    """One table in DuckDB, and where its rows come from; a row's place is its number in the input, from 0."""
 
     table: str
     sources: list[str]  # label of each file number
     files: list[Source | None]  # None: a data frame
-    first_rows: NDArray[np.int64]  # (files,) rowid of each file's first row
+    first_rows: NDArray[np.int64]  # (files,) place of each file's first row
     refused: list[NDArray[np.int64]]  # of each file, the rows that the reader refused, from 1
     swallowed: int = 0  # lines beyond the first of refused rows: a quote that is not closed takes all
     text_roles: set[str] = field(default_factory=set[str])  # whose column some file says is text
@@ -91,10 +91,10 @@ class Loaded:
         return sum(map(len, self.refused))
 
     def reject(
-        self, rejects: Rejects, rowids: NDArray[np.int64], reasons: Sequence[str], raw: Sequence[str]
+        self, rejects: Rejects, places: NDArray[np.int64], reasons: Sequence[str], raw: Sequence[str]
     ) -> None:
         """Move rows to the rejects, each with its place in its file and why, in that file's words."""
-        files, lines = self.place(rowids)
+        files, lines = self.place(places)
         for number in np.unique(files).tolist():
             here = np.flatnonzero(files == number)
             why, texts = [reasons[row] for row in here.tolist()], [raw[row] for row in here.tolist()]
@@ -104,13 +104,13 @@ class Loaded:
                 why = list(map(_reason_in_json, why, texts))
             rejects.add(self.sources[number], lines[here], why, texts)
 
-    def place(self, rowids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """File number and line (from 1; the first one of a row with newlines in it) of some rowids."""
-        files = np.searchsorted(self.first_rows, rowids, side="right") - 1
-        lines = np.empty_like(rowids)
+    def place(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """File number and line (from 1; the first one of a row with newlines in it) of some places."""
+        files = np.searchsorted(self.first_rows, places, side="right") - 1
+        lines = np.empty_like(places)
         for number in np.unique(files).tolist():
             here = files == number
-            lines[here] = self._lines(number, rowids[here] - self.first_rows[number])
+            lines[here] = self._lines(number, places[here] - self.first_rows[number])
         return files, lines
 
     def _lines(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -130,48 +130,37 @@ def test_an_artifact_that_was_made_while_a_run_waited_is_not_replaced_unasked(tm
     timer.join()
 
 
-def in_threads(count, work):
-    threads = [threading.Thread(target=work) for _ in range(count)]
+def assert_one_holder_at_a_time(hold):
+    """Six threads take what `hold` gives 50 times each, and no two have it together."""
+    inside, most, turns = [], [], []
+
+    def work():
+        for _ in range(50):
+            with hold():
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0)
+                inside.pop()
+                turns.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(turns) == 300
+    assert max(most) == 1
 
 
 def test_there_is_one_holder_at_any_time_though_the_file_comes_and_goes(path, hasty):
-    inside, most, turns = [], [], []
-
-    def work():
-        for _ in range(50):
-            with held_lock(path, output=path, wait=60):
-                inside.append(1)
-                most.append(len(inside))
-                time.sleep(0)
-                inside.pop()
-                turns.append(1)
-
-    in_threads(6, work)
-    assert len(turns) == 300
-    assert max(most) == 1
+    assert_one_holder_at_a_time(lambda: held_lock(path, output=path, wait=60))
     assert not path.exists()
 
 
 def test_there_is_one_holder_of_a_folder_though_the_folder_comes_and_goes(tmp_path, hasty):
-    inside, most, turns = [], [], []
-
-    def work():
-        for _ in range(50):
-            with held_folder(tmp_path / "new" / "x", output=tmp_path, keep=False, wait=60):
-                inside.append(1)
-                most.append(len(inside))
-                time.sleep(0)
-                inside.pop()
-                turns.append(1)
-
-    in_threads(6, work)
-    assert len(turns) == 300
-    assert max(most) == 1
-    assert not (tmp_path / "new" / "x").exists()
+    folder = tmp_path / "new" / "x"
+    assert_one_holder_at_a_time(lambda: held_folder(folder, output=tmp_path, keep=False, wait=60))
+    assert not folder.exists()
 
 
 def test_a_lock_that_somebody_has_put_in_its_place_is_left_to_them(path):
