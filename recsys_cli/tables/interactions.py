@@ -13,6 +13,7 @@ import numpy as np
 
 from recsys_cli.errors import UsageError
 from recsys_cli.schemas import Entity, TimestampKind
+from recsys_cli.tables.queries import name
 from recsys_cli.tables.reader import (
     NOTHING,
     Loaded,
@@ -21,7 +22,6 @@ from recsys_cli.tables.reader import (
     first_row,
     forget_refused,
     load_parts,
-    name,
     run,
 )
 from recsys_cli.tables.timestamps import (

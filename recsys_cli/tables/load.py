@@ -14,7 +14,8 @@ import pyarrow as pa
 from recsys_cli.artifacts.manifest import sha256_of_file
 from recsys_cli.errors import DataError
 from recsys_cli.tables.formats import Source, require_distinct
-from recsys_cli.tables.reader import LARGEST_WHOLE, Part, first_row, open_arrow, open_files
+from recsys_cli.tables.queries import LARGEST_WHOLE
+from recsys_cli.tables.reader import Part, first_row, open_arrow, open_files
 from recsys_cli.tables.sources import find_sources
 from recsys_cli.tables.text_files import UTF_8
 

@@ -1,11 +1,10 @@
-"""Files as queries that give columns of text; their rows into a DuckDB table, what is refused to the rejects.
+"""Files as parts that are read as text; their rows into a DuckDB table, what is refused to the rejects.
 
 Everything is read as text with the quoting said, never detected: detection turns one unclosed quote
 into thousands of rejected rows.
 """
 
 import errno
-import glob
 import os
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,12 +19,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_cli.errors import DataError, UsageError
-from recsys_cli.tables.formats import LONGEST_LINE, LONGEST_OBJECT, REPLACED, Source, is_list, is_text
+from recsys_cli.tables.formats import REPLACED, Source, is_list, is_text
 from recsys_cli.tables.lines import line_texts, named_lines, row_lines
+from recsys_cli.tables.queries import column_text, joined, name, quoted, scan_of, text_query
 from recsys_cli.tables.text_files import UTF_8, readable, reading
 
 NOTHING: Final = "no column has a value"  # of a row; a JSON reader makes such rows of what is no object
-LARGEST_WHOLE: Final = 2.0**53  # from here on floats leave whole numbers out
 BLANK_IDS: Final = ("the user is blank", "the item is blank")
 NOT_UTF_8: Final = "not UTF-8 text"
 REFUSALS: Final = {
@@ -170,9 +169,9 @@ def open_files(
         for source, mapping in zip(sources, columns, strict=True):
             _require_single(source, mapping, single)
             plain = opened.enter_context(_plain(source, scratch))
-            scan = _scan(plain, mapping.values())
+            scan = scan_of(plain, mapping.values())
             texts = {
-                role: _text(plain, mapping[role], separator, is_single=role in single)
+                role: column_text(plain, mapping[role], separator, is_single=role in single)
                 if role in mapping
                 else "NULL"
                 for role in roles
@@ -180,8 +179,8 @@ def open_files(
             chosen = ", ".join(f"CAST({text} AS VARCHAR) AS {name(role)}" for role, text in texts.items())
             query = f"SELECT {chosen} FROM {scan}"
             text_roles = frozenset(role for role, column in mapping.items() if column in source.text_columns)
-            text_query = _text_query(plain, mapping, scan) if source.format == "jsonl" else None
-            parts.append(Part(source.label, query, text_roles, text_query, source, plain))
+            of_texts = text_query(plain, mapping, scan) if source.format == "jsonl" else None
+            parts.append(Part(source.label, query, text_roles, of_texts, source, plain))
         yield parts
 
 
@@ -240,45 +239,6 @@ def _require_single(source: Source, mapping: Mapping[str, str], single: Collecti
             )
 
 
-def _text_query(source: Source, mapping: Mapping[str, str], scan: str) -> str:
-    """SQL: the roles whose column of JSON is text in at least one row."""
-    texts = ", ".join(
-        f"CASE WHEN bool_or(json_type({name(column)}) = 'VARCHAR') THEN {quoted(role)} END"
-        for role, column in mapping.items()
-        if column in source.names
-    )
-    return f"SELECT role FROM (SELECT unnest([{texts}]) AS role FROM {scan}) WHERE role IS NOT NULL"
-
-
-def _text(source: Source, column: str, separator: str, *, is_single: bool) -> str:
-    """A column as text in SQL; a whole number that is stored as a float is written as the number it is."""
-    if column in source.partitions:
-        value = source.partitions[column]
-        return "NULL" if value is None else quoted(value)
-    value = name(column)
-    if source.format == "jsonl":
-        lists = "NULL" if is_single else _joined(value, separator)
-        objects = "WHEN 'OBJECT' THEN NULL" if is_single else ""
-        return f"CASE json_type({value}) WHEN 'ARRAY' THEN {lists} {objects} ELSE {value} ->> '$' END"
-    if column in source.list_columns:
-        return _joined(value, separator) if source.format == "parquet" else _spaced(value, separator)
-    if column not in source.float_columns:
-        return f"CAST({value} AS VARCHAR)"
-    return (
-        f"CASE WHEN {value} % 1 = 0 AND abs({value}) < {LARGEST_WHOLE} "
-        f"THEN CAST(CAST({value} AS BIGINT) AS VARCHAR) ELSE CAST({value} AS VARCHAR) END"
-    )
-
-
-def _spaced(value: str, separator: str) -> str:
-    """Values with spaces between them, with the separator between them."""
-    return f"replace(regexp_replace(trim({value}), ' +', ' ', 'g'), ' ', {quoted(separator)})"
-
-
-def _joined(value: str, separator: str) -> str:
-    return f"array_to_string(CAST({value} AS VARCHAR[]), {quoted(separator)})"
-
-
 @contextmanager
 def open_arrow(
     connection: duckdb.DuckDBPyConnection,
@@ -297,7 +257,7 @@ def open_arrow(
             )
     connection.register("given_arrow", given)
     texts = {
-        field.name: _joined(name(field.name), separator)
+        field.name: joined(name(field.name), separator)
         if is_list(field.type)
         else f"CAST({name(field.name)} AS VARCHAR)"
         for field in given.schema
@@ -323,27 +283,6 @@ def _unreadable(source: Source, error: duckdb.Error) -> DataError:
             hint="Make them all alike, for example with `dos2unix`.",
         )
     return DataError(f"{source.label} cannot be read: {reason}.", hint="Check the file.")
-
-
-def _scan(source: Source, columns: Collection[str]) -> str:
-    """The file's rows in SQL; of JSON only some columns, as JSON."""
-    path = quoted(glob.escape(str(source.path)))  # or `data[1].csv` would be `data1.csv`
-    if source.format == "parquet":
-        return f"read_parquet({path}, hive_partitioning = false)"
-    if source.format == "jsonl":
-        wanted = [column for column in source.names if column in columns] or source.names[:1]
-        types = ", ".join(f"{quoted(column)}: 'JSON'" for column in wanted)
-        return (  # without `records`, an only column of JSON would hold whole objects
-            f"read_json({path}, format = 'newline_delimited', ignore_errors = true, records = true, "
-            f"columns = {{{types}}}, maximum_object_size = {LONGEST_OBJECT})"
-        )
-    types = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in source.names)
-    quote = quoted(source.quote)
-    return (
-        f"read_csv({path}, auto_detect = false, header = {str(source.has_header).lower()}, "
-        f"delim = {quoted(source.delimiter)}, quote = {quote}, escape = {quote}, columns = {{{types}}}, "
-        f"store_rejects = true, rejects_limit = 0, max_line_size = {LONGEST_LINE})"
-    )
 
 
 @contextmanager
@@ -383,13 +322,3 @@ def _refused(
 def first_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     """The only row of a query's answer; fetched to its end, or the connection would stay busy."""
     return connection.execute(query).fetchall()[0]
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def name(text: str) -> str:
-    """A column's name as SQL."""
-    return '"' + text.replace('"', '""') + '"'
